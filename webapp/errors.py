@@ -1,0 +1,43 @@
+"""One tree of errors. What a client sees of each is decided in views/responses.py alone."""
+
+from __future__ import annotations
+
+
+class ForewarmError(Exception):
+    """Anything that Forewarm itself raises on purpose."""
+
+
+class SettingsError(ForewarmError):
+    """An environment variable can't be parsed; str() is the one line that stops the start."""
+
+    def __init__(self, variable: str, held: str, wants: str) -> None:
+        """`held` describes the value and never is a secret; `wants` says what would do."""
+        super().__init__(f"{variable} {held}; {wants}")
+        self.variable = variable
+
+
+class StoreUnavailable(ForewarmError):
+    """Redis can't be reached, is too slow, or refuses writes."""
+
+
+class DatabaseUnavailable(ForewarmError):
+    """PostgreSQL can't be reached, or has no connection free in time."""
+
+
+class BrokerUnavailable(ForewarmError):
+    """The job queue can't be reached."""
+
+
+class GitHubUnavailable(ForewarmError):
+    """GitHub can't be reached: connect error, timeout, 5xx, or an answer that is no HTTP."""
+
+
+class RequestRefused(ForewarmError):
+    """A request is answered with a clean 4xx before anything is cached or asked."""
+
+    def __init__(self, status: int, message: str, **headers: str) -> None:
+        """`headers` are response headers, underscores standing for dashes."""
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -1,0 +1,22 @@
+"""What happened, as blinker signals. Telemetry listens; nothing on a request's path calls it.
+
+Senders pass keyword arguments only, named in the comment beside each signal; values are plain
+(strings, numbers), never a token, a body or a request object.
+"""
+
+from __future__ import annotations
+
+from blinker import Namespace
+
+_signals = Namespace()
+
+# resource, outcome, path, scope (its kind), seconds, shelf
+served = _signals.signal("served")
+# resource, path, status, seconds, revalidated
+upstream_called = _signals.signal("upstream-called")
+# tags, hard, cause, detail
+purged = _signals.signal("purged")
+# queue, actor, result, seconds
+job_ran = _signals.signal("job-ran")
+# query, seconds
+query_ran = _signals.signal("query-ran")
