@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import gzip
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
+from typing import Any
 
 import msgpack
 
@@ -52,7 +53,7 @@ class State(Enum):
     DEAD = "dead"  # never serve
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """Times are Unix seconds; `etag` is ours, `upstream_etag` is GitHub's (token scopes only)."""
 
@@ -105,6 +106,9 @@ def _hard(version: bytes) -> bytes:
     return version.partition(b".")[0]
 
 
+_HEADER = tuple(each.name for each in fields(Entry))[:-1]  # all but the body
+
+
 def packed_body(body: bytes) -> tuple[bytes, bool]:
     """A body as it is stored, and whether that is gzip; the same bytes give the same result."""
     if len(body) <= GZIP_FROM:
@@ -114,26 +118,7 @@ def packed_body(body: bytes) -> tuple[bytes, bool]:
 
 def encode(entry: Entry) -> bytes:
     """An entry as the bytes Redis holds."""
-    header = msgpack.packb(
-        (
-            entry.status,
-            entry.stored_at,
-            entry.fresh_until,
-            entry.stale_until,
-            entry.grace_until,
-            entry.etag,
-            entry.upstream_etag,
-            entry.last_modified,
-            entry.link,
-            entry.content_type,
-            entry.request_id,
-            entry.known_public,
-            entry.versions,
-            entry.fill_id,
-            entry.headers,
-            entry.gzipped,
-        )
-    )
+    header = msgpack.packb([getattr(entry, name) for name in _HEADER])
     return b"".join((MAGIC, _OFFSET.pack(_START + len(header)), header, entry.body))
 
 
@@ -143,43 +128,10 @@ def decode(raw: bytes | None) -> Entry | None:
         return None
     (offset,) = _OFFSET.unpack_from(raw, len(MAGIC))
     try:
-        row = msgpack.unpackb(raw[_START:offset], use_list=False)
-        (
-            status,
-            stored_at,
-            fresh_until,
-            stale_until,
-            grace_until,
-            etag,
-            upstream_etag,
-            last_modified,
-            link,
-            content_type,
-            request_id,
-            known_public,
-            versions,
-            fill_id,
-            headers,
-            gzipped,
-        ) = row
-    except (ValueError, TypeError, msgpack.exceptions.UnpackException):
+        header = msgpack.unpackb(raw[_START:offset], use_list=False)
+    except (ValueError, msgpack.exceptions.UnpackException):
         return None
-    return Entry(
-        status=status,
-        stored_at=stored_at,
-        fresh_until=fresh_until,
-        stale_until=stale_until,
-        grace_until=grace_until,
-        etag=etag,
-        upstream_etag=upstream_etag,
-        last_modified=last_modified,
-        link=link,
-        content_type=content_type,
-        request_id=request_id,
-        known_public=known_public,
-        versions=versions,
-        fill_id=fill_id,
-        headers=headers,
-        gzipped=gzipped,
-        body=raw[offset:],
-    )
+    if not isinstance(header, tuple) or len(header) != len(_HEADER):
+        return None
+    values: dict[str, Any] = dict(zip(_HEADER, header, strict=True))
+    return Entry(**values, body=raw[offset:])

@@ -1,0 +1,76 @@
+"""What GitHub answered, told apart: a whole JSON body, a stream, a refusal, a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import requests
+
+from webapp.policy import ENDING_STATUSES, NEGATIVE_STATUSES
+
+CHUNK = 64 * 1024  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`body` is raw and decoded, None where it streams or (304 to held validators) is held.
+
+    `confirmed` says that GitHub vouched for a held body by a 304; `asked_at` is Unix seconds.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes | None
+    asked_at: float
+    confirmed: bool = False
+    upstream_status: int = 0
+    stream: requests.Response | None = field(default=None, repr=False)
+    prefix: tuple[bytes, ...] = field(default=(), repr=False)
+
+    @property
+    def limited(self) -> bool:
+        """GitHub has no budget for us: 429, or one of a 403's two meanings that are limits."""
+        return is_limit(self.status, self.headers, self.body or b"")
+
+    @property
+    def ending(self) -> bool:
+        """An answer that ends what was held, without leaving anything to store."""
+        return self.status in ENDING_STATUSES and not self.limited
+
+    @property
+    def negative(self) -> bool:
+        """A refusal that is remembered for a while."""
+        return self.status in NEGATIVE_STATUSES
+
+    def chunks(self) -> Iterator[bytes]:
+        """The whole body, decoded, however large; closes the connection's use when done."""
+        if self.stream is None:
+            yield self.body or b""
+            return
+        try:
+            yield from self.prefix
+            yield from self.stream.iter_content(CHUNK)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Drop what streams and isn't wanted."""
+        if self.stream is not None:
+            self.stream.close()
+
+
+def is_limit(status: int, headers: Mapping[str, str], body: bytes) -> bool:
+    """GitHub's rate limits: 429 always; 403 by its headers or, a secondary one, by its words."""
+    if status == 429:
+        return True
+    if status != 403:
+        return False
+    if headers.get("X-RateLimit-Remaining") == "0" or "Retry-After" in headers:
+        return True
+    return b"rate limit" in body.lower()
+
+
+def is_json(content_type: str) -> bool:
+    """GitHub's JSON is application/json; its `…+json` types can be raw files."""
+    return content_type.partition(";")[0].strip().lower() == "application/json"
