@@ -1,0 +1,1 @@
+"""The commands (server, test, lint, flask) and the stores that they run locally."""
