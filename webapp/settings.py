@@ -25,7 +25,7 @@ from webapp.errors import SettingsError
 from webapp.secret import Secret
 from webapp.settings_table import FRESH_RESOURCES, SETTINGS, Setting
 
-_TOKEN_SHAPES = re.compile(r"gh[pousr]_|github_pat_|fwk_|-----BEGIN|@|://[^/]*:")
+_TOKEN_SHAPES = re.compile(r"gh[pousr]_|github_pat_|fwk_|-----BEGIN|@")
 
 
 _ROWS = {row.variable: row for row in SETTINGS}

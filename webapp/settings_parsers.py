@@ -255,9 +255,11 @@ def database_url(text: str) -> Secret:
     """A PostgreSQL database; platforms still hand out the old scheme postgres://."""
     wants = "give a URL such as postgresql://user:password@host:5432/name"
     parts = _split(text, ("postgres", "postgresql"), wants)
-    # A socket's URL has its host among the query's parameters.
+    # A socket's URL has its host among the query's parameters. libpq refuses a lone % too.
     if not (parts.hostname or "host=" in parts.query) or len(parts.path) < 2:
         raise RefusalError(wants)
+    if re.search(r"%(?![0-9A-Fa-f]{2})", text):
+        raise RefusalError("write a % in it as %25")
     return Secret("postgresql://" + text.partition("://")[2])
 
 
