@@ -1,0 +1,1 @@
+"""What each path does: functions from a Call to an Answer, listed in routes.py."""

@@ -1,0 +1,281 @@
+"""A stand-in GitHub as a process of its own, for tests of everything else.
+
+with StandIn.start(repos=50) as github:
+    github.change_repo("pallets/flask", stars=1)
+    assert github.count("/repos/pallets/flask") == 0
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import requests
+
+from tests.standin.__main__ import READY
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class StandInError(RuntimeError):
+    """The stand-in did not start, or refused an order."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRequest:
+    """One request that reached the stand-in. `token` is a name; `at` seconds since the epoch."""
+
+    seq: int
+    at: float
+    method: str
+    target: str
+    path: str
+    token: str
+    account: str
+    resource: str
+    status: int
+    points: int
+    conditional: bool
+    faults: list[str]
+    headers: dict[str, str]
+
+
+class StandIn:
+    """A running stand-in; `url` is what GITHUB_API_URL wants."""
+
+    def __init__(self, process: subprocess.Popen[bytes], url: str) -> None:
+        self.process = process
+        self.url = url
+        self._root = url.split("/", 3)
+        self._control = "/".join(self._root[:3]) + "/_control"
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    @classmethod
+    def start(
+        cls,
+        *,
+        orgs: int = 10,
+        repos: int = 200,
+        seed: int = 1,
+        latency_ms: float = 0.0,
+        demo: bool = False,
+        traffic: bool = False,
+        limits: bool = True,
+        port: int = 0,
+        prefix: str = "",
+        app_key: Path | None = None,
+        timeout: float = 15.0,
+    ) -> Self:
+        """Start one and wait until it listens; StandInError where it doesn't in `timeout` s."""
+        command = [
+            sys.executable, "-m", "tests.standin", "--port", str(port), "--orgs", str(orgs),
+            "--repos", str(repos), "--seed", str(seed), "--latency-ms", str(latency_ms),
+            "--prefix", prefix,
+        ]  # fmt: skip
+        command += ["--demo"] * demo + ["--traffic"] * traffic + ["--no-limits"] * (not limits)
+        if app_key is not None:
+            command += ["--app-key", str(app_key)]
+        # A group of its own, so that a Ctrl-C at the terminal stops the tests first.
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True, env=dict(os.environ)
+        )
+        try:
+            return cls(process, _wait_ready(process, timeout))
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+
+    def stop(self) -> None:
+        """End it; at once where it doesn't want to."""
+        self._session.close()
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def order(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Any order of the control API; StandInError with its reason where it is refused."""
+        answer = self._session.request(method, self._control + path, json=body, timeout=30)
+        if answer.status_code != 200:
+            raise StandInError(f"{method} {path}: {answer.json().get('error', answer.text)}")
+        return answer.json()
+
+    # What was asked
+
+    def reset(self) -> None:
+        """Back to the seed: data, tokens, limits, faults, switches, hooks, clock, request log."""
+        self.order("POST", "/reset")
+
+    def forget(self) -> None:
+        """Clear the request log."""
+        self.order("DELETE", "/requests")
+
+    def _shown(self, path_prefix: str | None, since: int, limit: int) -> dict[str, Any]:
+        query = f"?since={since}&limit={limit}"
+        if path_prefix is not None:
+            query += f"&path_prefix={quote(path_prefix, safe='/')}"
+        shown: dict[str, Any] = self.order("GET", f"/requests{query}")
+        return shown
+
+    def requests(self, path_prefix: str | None = None, since: int = 0) -> list[SeenRequest]:
+        """The requests since the log was cleared (or after number `since`), oldest first."""
+        shown = self._shown(path_prefix, since, 1_000_000)
+        return [SeenRequest(**row) for row in shown["requests"]]
+
+    def count(self, path_prefix: str | None = None) -> int:
+        """How many requests, under a prefix of path and query."""
+        shown = self._shown(path_prefix, 0, 0)
+        return int(shown["count" if path_prefix is None else "matching"])
+
+    def points(self) -> int:
+        """Points of the primary limits spent since the log was cleared."""
+        return int(self._shown(None, 0, 0)["points"])
+
+    def totals(self) -> dict[str, dict[str, int]]:
+        """Counts by `path`, `token`, `status`; `points_by_token`."""
+        totals: dict[str, dict[str, int]] = self._shown(None, 0, 0)["totals"]
+        return totals
+
+    # Data
+
+    def create_repo(self, full_name: str, **fields: Any) -> int:
+        """A new repository; its id."""
+        made = self.order("POST", "/repos", {"full_name": full_name, **fields})
+        return int(made["id"])
+
+    def change_repo(self, full_name: str, **fields: Any) -> None:
+        """Set fields (names of model.Repo or of GitHub's JSON); `webhook=False`: silently."""
+        self.order("PATCH", "/repos", {"full_name": full_name, **fields})
+
+    def delete_repo(self, full_name: str) -> None:
+        self.order("DELETE", "/repos", {"full_name": full_name})
+
+    def rename_repo(self, full_name: str, name: str) -> None:
+        """`name` without owner; the old name redirects from now on."""
+        self.order("POST", "/repos/rename", {"full_name": full_name, "name": name})
+
+    def transfer_repo(self, full_name: str, owner: str) -> None:
+        self.order("POST", "/repos/transfer", {"full_name": full_name, "owner": owner})
+
+    def push(self, full_name: str) -> None:
+        """A commit on the default branch."""
+        self.order("POST", "/repos/push", {"full_name": full_name})
+
+    def star(self, full_name: str, by: int = 1) -> None:
+        self.order("POST", "/repos/star", {"full_name": full_name, "by": by})
+
+    def release(self, full_name: str, tag: str, **fields: Any) -> int:
+        """Publish a release; its id."""
+        made = self.order("POST", "/repos/release", {"full_name": full_name, "tag": tag, **fields})
+        return int(made["release_id"])
+
+    def open_issue(self, full_name: str, *, pull: bool = False, title: str = "Odd") -> int:
+        """Open an issue or a pull request; its number."""
+        body = {"full_name": full_name, "pull": pull, "title": title}
+        return int(self.order("POST", "/repos/issue", body)["number"])
+
+    def create_org(self, login: str, repos: int = 0, **fields: Any) -> None:
+        self.order("POST", "/orgs", {"login": login, "repos": repos, **fields})
+
+    def change_org(self, login: str, **fields: Any) -> None:
+        self.order("PATCH", "/orgs", {"login": login, **fields})
+
+    def add_repos(self, login: str, count: int) -> None:
+        """Many generated public repositories at once, without webhooks."""
+        self.order("POST", "/orgs/repos", {"login": login, "count": count})
+
+    # Tokens
+
+    def add_token(self, name: str, **fields: Any) -> str:
+        """A token, its account made where new: token, account, kind, scopes, sees, member_of,
+        admin_of, expires_in (seconds). Returns the token.
+        """
+        return str(self.order("POST", "/tokens", {"name": name, **fields})["token"])
+
+    def remove_token(self, name: str) -> None:
+        """The token becomes Bad credentials."""
+        self.order("DELETE", "/tokens", {"name": name})
+
+    def grant(self, token_name: str, full_name: str) -> None:
+        """Let the token's account see a private repository (`owner/*`: all of an owner's)."""
+        self.order("POST", "/grant", {"token_name": token_name, "full_name": full_name})
+
+    def revoke(self, token_name: str, full_name: str) -> None:
+        self.order("POST", "/revoke", {"token_name": token_name, "full_name": full_name})
+
+    # Behaviour
+
+    def fault(self, kind: str, path: str = "*", **fields: Any) -> int:
+        """Order a fault (kinds in faults.py): method, token, count, probability, status, body,
+        delay_ms, retry_after. Returns its id.
+        """
+        return int(self.order("POST", "/faults", {"kind": kind, "path": path, **fields})["id"])
+
+    def clear_faults(self) -> None:
+        self.order("DELETE", "/faults")
+
+    def latency(self, ms: float, path: str | None = None) -> None:
+        """Wait before each answer, or before those whose path matches a glob."""
+        self.order("POST", "/latency", {"ms": ms} | ({} if path is None else {"path": path}))
+
+    def lag(self, ms: float) -> None:
+        """Replica lag: so long after each change reads still give the old state."""
+        self.order("POST", "/lag", {"ms": ms})
+
+    def advance(self, seconds: float) -> None:
+        """Move the stand-in's clock."""
+        self.order("POST", "/clock", {"advance": seconds})
+
+    def switch(self, **values: Any) -> None:
+        """Set switches (switches.py): formula, etag_on_304, rate_headers, set_cookies."""
+        self.order("POST", "/switches", values)
+
+    def limits(self, **numbers: Any) -> None:
+        """Set limits (limits.Numbers): primary, secondary, core, concurrency, status, …"""
+        self.order("POST", "/limits", numbers)
+
+    def use(self, account: str, used: int, resource: str = "core") -> None:
+        """Set how many points of the running window an account has used."""
+        self.order("POST", "/used", {"account": account, "used": used, "resource": resource})
+
+
+def _wait_ready(process: subprocess.Popen[bytes], timeout: float) -> str:
+    """The URL from the line that the stand-in prints once it listens."""
+    assert process.stdout is not None
+    deadline = time.monotonic() + timeout
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while (left := deadline - time.monotonic()) > 0 and selector.select(left):
+            line = process.stdout.readline().decode()
+            if line.startswith(READY):
+                return line.removeprefix(READY).strip()
+            if not line:
+                raise StandInError(f"the stand-in ended at once with {process.wait()}")
+    raise StandInError(f"the stand-in was not ready within {timeout} s")
