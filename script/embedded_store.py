@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -130,6 +131,17 @@ class Store(ABC):
             self._server.wait()
             self._await_lock(STOP_SECONDS)
         self._finish()
+
+    def clear(self) -> None:
+        """Remove the data of a store that isn't running; a leftover server of it is stopped."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._take_ownership()
+        try:
+            self._stop_leftover()
+            if self.data.exists():
+                shutil.rmtree(self.data)
+        finally:
+            self._finish()
 
     def pause(self) -> None:
         """SIGSTOP: connections stay open and nothing answers, as a hung machine."""

@@ -1,0 +1,59 @@
+"""script/test: lint, then every test; the arguments are pytest's.
+
+Policy: what can't run here is said loudly, and under CI is a failure rather than a skip.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+from script import checks
+from script.var import ROOT
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+BROWSER_TESTS = ROOT / "tests" / "browser"
+
+
+def browser_refusal(*, ci: bool) -> str | None:
+    """Have a Chromium for the browser tests; where there is none, what to say (None: all well)."""
+    if not any(BROWSER_TESTS.glob("test_*.py")) or any(map(shutil.which, CHROMIUM)):
+        return None
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        print("Installing Debian's chromium for the browser tests …", flush=True)
+        for command in (["apt-get", "update", "-qq"], install_chromium()):
+            subprocess.run(
+                command,
+                check=False,
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+            )
+        if any(map(shutil.which, CHROMIUM)):
+            return None
+    verdict = "CI never skips them" if ci else "THE BROWSER TESTS ARE SKIPPED"
+    return f"no Chromium here: {verdict}; install it (apt install chromium)"
+
+
+def install_chromium() -> list[str]:
+    return ["apt-get", "install", "-qq", "-y", "--no-install-recommends", "chromium"]
+
+
+def main(arguments: list[str]) -> int:
+    ci = bool(os.environ.get("CI"))
+    refusal = browser_refusal(ci=ci)
+    if refusal and ci:
+        print(f"script/test: {refusal}", file=sys.stderr)
+        return 1
+    failures = checks.run()
+    tests = subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=ROOT, check=False)
+    if refusal:
+        print(f"script/test: {refusal}", file=sys.stderr)
+    if failures:
+        print(f"script/test: failed before the tests: {', '.join(failures)}", file=sys.stderr)
+    return tests.returncode or bool(failures)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
