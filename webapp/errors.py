@@ -29,7 +29,16 @@ class BrokerUnavailable(ForewarmError):
 
 
 class GitHubUnavailable(ForewarmError):
-    """GitHub can't be reached: connect error, timeout, 5xx, or an answer that is no HTTP."""
+    """GitHub can't be reached: connect error, timeout, 5xx, or a broken answer."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        """`status` is what GitHub answered, 0 where it answered nothing."""
+        super().__init__(message)
+        self.status = status
+
+
+class WaitedTooLong(ForewarmError):
+    """Another's fetch didn't end in time, and nothing is held."""
 
 
 class RequestRefused(ForewarmError):

@@ -8,6 +8,7 @@ GitHub's own targets (/organizations/{id}/repos?page=2) name no owner that a pur
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
@@ -23,6 +24,21 @@ def _starts(api_url: str) -> re.Pattern[bytes]:
 def rewritten_body(body: bytes, api_url: str, base_url: str) -> bytes:
     """A JSON body whose links start with `base_url` instead of `api_url`; neither ends in /."""
     return _starts(api_url).sub(b'"' + base_url.encode(), body)
+
+
+def rewritten_chunks(chunks: Iterable[bytes], api_url: str, base_url: str) -> Iterator[bytes]:
+    """The same for a body that streams, however it is cut."""
+    longest = len(api_url) + 2
+    held, before = b"", b" "
+    for chunk in chunks:
+        held += chunk
+        cut = held.rfind(b'"', max(0, len(held) - longest))
+        ready = held if cut < 0 else held[:cut]
+        if ready:
+            yield rewritten_body(before + ready, api_url, base_url)[1:]
+            before, held = ready[-1:], held[len(ready) :]
+    if held:
+        yield rewritten_body(before + held, api_url, base_url)[1:]
 
 
 def rewritten_link(link: str, api_url: str, base_url: str, path: str) -> str:

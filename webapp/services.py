@@ -1,0 +1,88 @@
+"""What web and workers share, built from Settings: the only wiring.
+
+Settings ─┬ Connection ─ EntryBackend (Flask-Caching) ─ Store ─┬───────────┬ Purger
+          ├ Database ─ Archive (requests-cache) ─ Client ──────┼ Fetcher ──┴ Ladder
+          └ Callers                                            └ Finisher
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from flask import Flask
+from flask_caching import Cache
+
+from webapp.cache.backend import CACHE_TYPE, EntryBackend
+from webapp.cache.connection import Connection
+from webapp.cache.store import Store
+from webapp.callers import Callers
+from webapp.db.pool import Database
+from webapp.fetching import Fetcher
+from webapp.github.archive import Archive
+from webapp.github.client import Client
+from webapp.github.entries import Finisher
+from webapp.policy import Periods
+from webapp.purging import Purger
+from webapp.serve import Ladder
+from webapp.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One set per process. Nothing connects before it is used."""
+
+    settings: Settings
+    callers: Callers
+    caching: Cache
+    redis: Connection
+    store: Store
+    database: Database
+    archive: Archive
+    client: Client
+    ladder: Ladder
+    purger: Purger
+
+    def close(self) -> None:
+        """Give connections back; used by tests and short-lived commands."""
+        self.ladder.close()
+        self.database.close()
+        self.redis.close()
+
+
+def build(settings: Settings, app: Flask | None = None) -> Services:
+    """Wire everything. Flask-Caching hangs its configuration on an app; workers have none."""
+    redis = Connection(settings.redis_url, size=settings.redis_pool)
+    caching = Cache()
+    caching.init_app(
+        app or Flask("forewarm"),
+        config={"CACHE_TYPE": CACHE_TYPE, "CACHE_REDIS_CLIENT": redis},
+    )
+    backend = caching.app.extensions["cache"][caching]
+    assert isinstance(backend, EntryBackend)
+
+    periods = Periods(settings.fresh, settings.stale, settings.grace, settings.negative)
+    longest = max(periods.fresh.values()) + periods.stale + periods.grace
+    store = Store(backend, longest=longest)
+    database = Database(settings.database_url, size=settings.database_pool)
+    archive = Archive(database)
+    client = Client(
+        settings.github_api_url,
+        archive,
+        service_token=settings.github_tokens[0] if settings.github_tokens else None,
+        public_token=settings.github_public_token,
+    )
+    finisher = Finisher(settings.github_api_url, periods, random.random)
+    fetcher = Fetcher(store, client, finisher)
+    return Services(
+        settings=settings,
+        callers=Callers(settings),
+        caching=caching,
+        redis=redis,
+        store=store,
+        database=database,
+        archive=archive,
+        client=client,
+        ladder=Ladder(store, archive, fetcher, finisher),
+        purger=Purger(store, archive),
+    )

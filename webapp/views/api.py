@@ -1,0 +1,101 @@
+"""The JSON API of our own, under /api (the mirror is /api/v3): operators' hands, for now.
+
+flask-openapi3 validates by these models and documents them; what doesn't fit is a 400 that names
+the parameter.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from webapp import policy
+from webapp.cache.keys import canonical_path, canonical_target
+from webapp.errors import RequestRefused
+from webapp.inspection import inspect
+from webapp.services import Services
+from webapp.views.guard import Guard
+from webapp.views.mirror import PREFIX
+from webapp.views.responses import error_response, json_response
+
+TAGS_MAX = 500
+
+Tag = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(all|(owner|org|orgs|repos):[A-Za-z0-9._-]+|repo:[A-Za-z0-9._-]+/[A-Za-z0-9._-]+)$",
+        max_length=200,
+    ),
+]
+Path = Annotated[str, StringConstraints(pattern=r"^/", max_length=4096)]
+
+
+class PurgeBody(BaseModel):
+    """What to purge: tags, and paths that stand for their row's tag."""
+
+    model_config = ConfigDict(extra="forbid")
+    tags: list[Tag] = Field(default=[], max_length=TAGS_MAX)
+    paths: list[Path] = Field(default=[], max_length=TAGS_MAX)
+    hard: bool = Field(default=False, strict=True)
+
+
+class Purged(BaseModel):
+    """How many tags were written."""
+
+    purged: int
+
+
+class EntriesQuery(BaseModel):
+    """A GitHub path, with its query string if it has one."""
+
+    path: Path
+    accept: str = Field(default="", max_length=1024)
+    api_version: str = Field(default="", max_length=32)
+
+
+def blueprint(services: Services, guard: Guard) -> APIBlueprint:
+    """The API's views."""
+    views = APIBlueprint("api", __name__, url_prefix="/api")
+
+    @views.post("/purge", responses={200: Purged})  # type: ignore[untyped-decorator]
+    def purge(body: PurgeBody) -> Response:
+        """Purge tags, softly unless `hard`: the next read revalidates, or nothing old is left."""
+        tags = [tag.lower() for tag in body.tags]
+        for path in body.paths:
+            own = _own_tag(path)
+            if own is None:
+                raise RequestRefused(400, f"paths: no tag of its own: {path}")
+            tags.append(own)
+        if not tags:
+            raise RequestRefused(400, "tags or paths: name at least one")
+        purged = services.purger.purge(tags, hard=body.hard, cause="operator", detail="/api/purge")
+        return json_response({"purged": purged})
+
+    @views.get("/entries")  # type: ignore[untyped-decorator]
+    def entries(query: EntriesQuery) -> Response:
+        """Why a path is a hit or a miss: what each shelf holds, and what would purge it."""
+        parts = urlsplit(query.path)
+        target = canonical_target(
+            parts.path.removeprefix(PREFIX) or "/", parts.query, query.accept, query.api_version
+        )
+        base_url = guard.base_url() + PREFIX
+        return json_response(inspect(services.store, services.archive, target, base_url))
+
+    return views
+
+
+def validation_failed(error: ValidationError) -> Response:
+    """A 400 of GitHub's shape that names the parameter and never repeats the value."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "body"
+    return error_response(400, f"{where}: {first['msg']}")
+
+
+def _own_tag(path: str) -> str | None:
+    """A path's row's tag; None where only the owner's or everybody's would do."""
+    tag = policy.match(canonical_path(urlsplit(path).path.removeprefix(PREFIX))).tags[0]
+    return None if tag == "all" or tag.startswith("owner:") else tag

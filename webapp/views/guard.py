@@ -1,0 +1,180 @@
+"""Who may use what, closed by default (DESIGN.md section 12).
+
+ACCESS says what a blueprint asks of its callers; what isn't named there asks for the administrator.
+The mirror judges its callers by scope (callers.py), a webhook by its signature.
+
+    any request   -> its Host (and X-Forwarded-Host) is ours
+    KEY_MAY_READ  -> administrator; an API key for reading
+    ADMINISTRATOR -> ADMIN_PASSWORD, as HTTP Basic (user admin) or Bearer
+    a write       -> JSON or a CSRF token, and a same-origin or absent Origin
+
+Without ADMIN_PASSWORD all of it is open to a loopback peer that speaks to a loopback Host through
+no proxy, where we listen on loopback only: behind a local proxy every caller is 127.0.0.1.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from enum import Enum
+from urllib.parse import urlsplit
+
+from flask import Flask, request
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from webapp.callers import KEY_PREFIX, Callers, bearer
+from webapp.errors import RequestRefused
+from webapp.settings import Settings
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+CSRF_FIELD, CSRF_HEADER = "csrf_token", "X-CSRF-Token"
+CSRF_AGE = 12 * 3600  # seconds
+CHALLENGE = {"WWW-Authenticate": 'Basic realm="Forewarm", charset="UTF-8"'}
+
+
+class Access(Enum):
+    """What a view asks of its callers."""
+
+    OPEN = "open"
+    SCOPED = "scoped"  # by the mirror's own rules
+    SIGNED = "signed"  # by a webhook's signature
+    KEY_MAY_READ = "key may read"
+    ADMINISTRATOR = "administrator"
+
+
+ACCESS = {
+    "mirror": Access.SCOPED,
+    "webhooks": Access.SIGNED,
+    "api": Access.KEY_MAY_READ,
+    "metrics": Access.KEY_MAY_READ,
+    "health": Access.OPEN,
+    "dashboard": Access.ADMINISTRATOR,
+}
+"""By blueprint."""
+KEY_MAY_POST = frozenset({"/api/repos/lookup"})
+ANY_HOST = frozenset({"/healthz", "/readyz"})
+"""Load balancers ask these by address."""
+
+
+class Guard:
+    """Installed once on the app; refuses by RequestRefused."""
+
+    def __init__(self, settings: Settings, callers: Callers) -> None:
+        self._settings = settings
+        self._callers = callers
+        self._public_host = urlsplit(settings.public_url or "").netloc.lower()
+        self._signer = URLSafeTimedSerializer(settings.secret_key.reveal(), salt="csrf")
+
+    def install(self, app: Flask) -> None:
+        """Look at each request before its view."""
+        app.before_request(self.check)
+
+    def check(self) -> None:
+        """Raises RequestRefused (400, 401, 403)."""
+        if request.path not in ANY_HOST:
+            self._check_host()
+        access = ACCESS.get(request.blueprint or "", Access.ADMINISTRATOR)
+        if access in {Access.OPEN, Access.SCOPED, Access.SIGNED}:
+            return
+        self._check_caller(access)
+        if request.method not in SAFE:
+            self._check_origin()
+
+    def base_url(self) -> str:
+        """Where links point: PUBLIC_URL, or on a loopback bind the Host that was asked."""
+        return self._settings.public_url or f"{request.scheme}://{request.host.lower()}"
+
+    def csrf_token(self) -> str:
+        """For a form of ours."""
+        return self._signer.dumps("form")
+
+    def _check_host(self) -> None:
+        named = [request.host, request.headers.get("X-Forwarded-Host", "")]
+        if not all(self._is_ours(host) for host in named if host):
+            raise RequestRefused(400, "This host name is not ours; see PUBLIC_URL.")
+
+    def _is_ours(self, host: str) -> bool:
+        host = host.strip().lower()
+        return host == self._public_host or (self._settings.loopback and is_loopback_host(host))
+
+    def _check_caller(self, access: Access) -> None:
+        authorization = request.headers.get("Authorization", "")
+        if not authorization:
+            if self._open_to_peer():
+                return
+            raise RequestRefused(401, "Requires authentication", **_challenge())
+        given = bearer(authorization)
+        if given.startswith(KEY_PREFIX):
+            self._check_key(given, access)
+        elif not self._is_admin(given):
+            raise RequestRefused(401, "Bad credentials", **_challenge())
+
+    def _check_key(self, key: str, access: Access) -> None:
+        if self._callers.key_holder(key) is None:
+            raise RequestRefused(401, "Bad credentials", **_challenge())
+        reads = request.method in SAFE or request.path in KEY_MAY_POST
+        if access is not Access.KEY_MAY_READ or not reads:
+            raise RequestRefused(403, "An API key may only read here.")
+
+    def _is_admin(self, given: str) -> bool:
+        password = self._settings.admin_password
+        if password is None:
+            return False
+        named = request.authorization.username if request.authorization else None
+        right = hmac.compare_digest(given.encode(), password.reveal().encode())
+        return right and named in {None, "admin"}
+
+    def _open_to_peer(self) -> bool:
+        return (
+            self._settings.admin_password is None
+            and self._settings.loopback
+            and is_loopback_address(request.remote_addr or "")
+            and is_loopback_host(request.host)
+            and not any(
+                name.lower() == "forwarded" or name.lower().startswith("x-forwarded-")
+                for name in request.headers.keys()  # noqa: SIM118 - headers iterate over pairs
+            )
+        )
+
+    def _check_origin(self) -> None:
+        origin = request.headers.get("Origin")
+        if origin is not None and origin.lower() != self.base_url().lower():
+            raise RequestRefused(403, "This write comes from another origin.")
+        if request.mimetype == "application/json" or self._has_csrf_token():
+            return
+        raise RequestRefused(403, "A write needs Content-Type: application/json.")
+
+    def _has_csrf_token(self) -> bool:
+        token = request.headers.get(CSRF_HEADER) or request.form.get(CSRF_FIELD) or ""
+        try:
+            self._signer.loads(token, max_age=CSRF_AGE)
+        except BadSignature:
+            return False
+        return True
+
+
+def _challenge() -> dict[str, str]:
+    return {name.replace("-", "_"): value for name, value in CHALLENGE.items()}
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a Host header names this machine's loopback, with or without a port."""
+    name = urlsplit(f"//{host}").hostname if _well_formed(host) else None
+    return name == "localhost" or is_loopback_address(name or "")
+
+
+def is_loopback_address(address: str) -> bool:
+    """127.0.0.0/8 and ::1."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _well_formed(host: str) -> bool:
+    try:
+        parts = urlsplit(f"//{host}")
+        port = parts.port
+    except ValueError:
+        return False
+    return parts.netloc == host and "@" not in host and port != 0

@@ -1,0 +1,138 @@
+"""The mirror: GitHub's REST API under /api/v3, in GitHub's shapes (DESIGN.md sections 5, 6, 12).
+
+A read goes down the ladder (serve.py). A write passes through with the caller's own token, once,
+and purges what it changed. Whoever has no token of their own only reads.
+"""
+
+from __future__ import annotations
+
+import time
+
+from flask import Blueprint, Response, request
+
+from webapp import policy
+from webapp.cache.keys import Target, canonical_target
+from webapp.cache.reply import cache_status_forwarded
+from webapp.callers import Caller
+from webapp.errors import GitHubUnavailable, RequestRefused
+from webapp.fetching import Wish
+from webapp.outcome import Outcome
+from webapp.serve import Directives
+from webapp.services import Services
+from webapp.signals import served as served_signal
+from webapp.views.guard import Guard
+from webapp.views.responses import answer_response, entry_response
+
+PREFIX = "/api/v3"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+READS = frozenset({"GET", "HEAD"})
+BODY_MAX = 50 * 1024 * 1024  # bytes of a write
+
+
+def blueprint(services: Services, guard: Guard) -> Blueprint:
+    """The mirror's views."""
+    views = Blueprint("mirror", __name__)
+    rules = {"methods": METHODS, "provide_automatic_options": False, "strict_slashes": False}
+
+    def mirror(path: str = "") -> Response:  # noqa: ARG001 - the whole path is read below
+        caller = services.callers.identify(request.headers.get("Authorization", ""))
+        target = _target()
+        _check_allowed(caller, target)
+        base_url = guard.base_url() + PREFIX
+        if request.method in READS:
+            return _read(services, caller, target, base_url)
+        return _write(services, caller, target, base_url)
+
+    views.add_url_rule(PREFIX, view_func=mirror, **rules)  # type: ignore[arg-type]
+    views.add_url_rule(f"{PREFIX}/<path:path>", view_func=mirror, **rules)  # type: ignore[arg-type]
+    return views
+
+
+def _target() -> Target:
+    path = request.environ["PATH_INFO"].removeprefix(PREFIX) or "/"
+    return canonical_target(
+        path,
+        request.environ.get("QUERY_STRING", ""),
+        request.headers.get("Accept", ""),
+        request.headers.get("X-GitHub-Api-Version", ""),
+    )
+
+
+def _check_allowed(caller: Caller, target: Target) -> None:
+    """Service and public scopes read, and not everything (policy.REFUSED)."""
+    if caller.scope.kind == "token":
+        return
+    if request.method not in READS:
+        raise RequestRefused(403, "A write needs a GitHub token of your own.")
+    if policy.refused(target.path, service=caller.scope.kind == "service"):
+        raise RequestRefused(403, "This needs a GitHub token of your own.")
+
+
+def _read(services: Services, caller: Caller, target: Target, base_url: str) -> Response:
+    began = time.perf_counter()
+    wish = Wish.of(target, caller.scope, base_url, caller.token)
+    served = services.ladder.serve(wish, _directives(services.settings.honour_no_cache))
+    served_signal.send(
+        services,
+        resource=policy.match(target.path).resource.name,
+        outcome=served.outcome.value,
+        path=target.path,
+        scope=caller.scope.kind,
+        seconds=time.perf_counter() - began,
+    )
+    if served.entry:
+        return entry_response(served, wish.tags, time.time())
+    assert served.answer is not None
+    return answer_response(
+        served.answer,
+        served.outcome,
+        served.cache_status,
+        api_url=services.settings.github_api_url,
+        base_url=base_url,
+        path=target.path,
+    )
+
+
+def _write(services: Services, caller: Caller, target: Target, base_url: str) -> Response:
+    assert caller.token is not None
+    if (request.content_length or 0) > BODY_MAX:
+        raise RequestRefused(413, "The body is too large.")
+    request.max_content_length = BODY_MAX
+    body = request.get_data(cache=False)
+    tags, hard = policy.mutated(request.method, target.path)
+    try:
+        answer = services.client.write(
+            request.method, target, caller.token, dict(request.headers), body
+        )
+    except GitHubUnavailable:
+        # It may have been done all the same.
+        services.purger.purge(tags, hard=False, cause="mutation", detail=target.path)
+        raise
+    if answer.status < 400:
+        services.purger.purge(tags, hard=hard, cause="mutation", detail=target.path)
+    return answer_response(
+        answer,
+        Outcome.ERROR if answer.limited else Outcome.BYPASS,
+        cache_status_forwarded("method", answer.status),
+        api_url=services.settings.github_api_url,
+        base_url=base_url,
+        path=target.path,
+    )
+
+
+def _directives(honour_no_cache: bool) -> Directives:
+    """The request's Cache-Control; what can't be parsed is as absent (RFC 9111 section 5.2)."""
+    control = request.headers.get("Cache-Control", "")
+    if not control:
+        return Directives()
+    max_age: float | None = None
+    only_if_cached = False
+    for part in control.lower().split(","):
+        name, _, value = part.strip().partition("=")
+        if name == "max-age" and value.strip('"').isdigit():
+            max_age = float(value.strip('"')[:9])
+        elif name == "only-if-cached":
+            only_if_cached = True
+        elif name == "no-cache" and honour_no_cache:
+            max_age = 0.0
+    return Directives(max_age, only_if_cached)

@@ -1,0 +1,14 @@
+"""The WSGI entry point: `granian --interface wsgi wsgi:app`. Settings come from the environment."""
+
+from __future__ import annotations
+
+import sys
+
+from webapp.app import create_app
+from webapp.errors import SettingsError
+from webapp.settings import Settings
+
+try:
+    app = create_app(Settings.from_env())
+except SettingsError as error:
+    sys.exit(f"forewarm: {error}")
