@@ -1,0 +1,63 @@
+"""Flask's command line: `script/flask <group> <command>`, or `flask --app wsgi …`.
+
+Each group is a function's worth of commands, registered in `register`. An error is one line on
+stderr. Exit codes: 0 done, 1 not done, 2 wrong usage (click's own).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC
+
+import click
+from flask import Flask
+
+from webapp.db import migrate
+from webapp.errors import ForewarmError
+from webapp.settings import database_url_from_env
+
+
+def register(app: Flask) -> None:
+    """Give the app's command line its groups."""
+    app.cli.add_command(database)
+
+
+@contextmanager
+def errors_as_lines() -> Iterator[None]:
+    """Errors that Forewarm raises on purpose end a command with one line and exit code 1."""
+    try:
+        yield
+    except ForewarmError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@click.group("db")
+def database() -> None:
+    """PostgreSQL: bring its tables up to date. Needs DATABASE_URL alone."""
+
+
+@database.command("upgrade")
+def upgrade_database() -> None:
+    """Apply the migrations that are missing; safe twice and at once."""
+    with errors_as_lines():
+        applied = migrate.upgrade(database_url_from_env())
+    for migration in applied:
+        click.echo(f"applied {migration}")
+    if not applied:
+        click.echo("nothing to apply")
+
+
+@database.command("status")
+def database_status() -> None:
+    """List every migration and when it was applied; exit code 1 if any is missing or misfits."""
+    with errors_as_lines():
+        rows = migrate.status(database_url_from_env())
+    for row in rows:
+        when = (
+            f"{row.applied_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z" if row.applied_at else "missing"
+        )
+        problem = f"  {row.problem}" if row.problem else ""
+        click.echo(f"{row.version:04}_{row.name}  {when}{problem}")
+    if any(row.applied_at is None or row.problem for row in rows):
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,109 @@
+"""Dramatiq's Redis broker, as workers and scheduler need it.
+
+Three retries, a day's age at most, dead letters kept for a week. What Redis can't do is always a
+lost connection to Dramatiq, which then tries again: left as they are, time-outs and refused
+writes end its consumer threads for good, silently. An idle worker looks for jobs every 100 ms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from dramatiq import Middleware
+from dramatiq.broker import Consumer
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.errors import ConnectionClosed
+from dramatiq.middleware import (
+    AgeLimit,
+    Callbacks,
+    CurrentMessage,
+    Retries,
+    ShutdownNotifications,
+    TimeLimit,
+)
+from periodiq import PeriodiqMiddleware
+
+from webapp.jobs import NAMESPACE, QUEUES, client
+from webapp.secret import Secret
+
+IDLE_POLL_MS = 100
+TIMEOUT = 5.0
+# Commands are short: some connections serve all consumers and threads of a process.
+CONNECTIONS = 4
+MAX_RETRIES = 3
+MIN_BACKOFF_MS = 5_000
+MAX_BACKOFF_MS = 5 * 60_000
+MAX_AGE_MS = 86_400_000
+TIME_LIMIT_MS = 10 * 60_000
+DEAD_LETTERS_KEPT_MS = 7 * 86_400_000
+# A killed worker's jobs are redelivered after this.
+WORKER_TIMEOUT_MS = 30_000
+# One command in so many looks for killed workers' jobs; an idle worker sends some 80 a second.
+MAINTENANCE_EVERY = 1_000
+
+
+class JobBroker(RedisBroker):
+    """The queues, as a worker sees them."""
+
+    def __init__(self, url: Secret) -> None:
+        """Connects when first used."""
+        super().__init__(  # type: ignore[no-untyped-call]
+            client=client(url, timeout=TIMEOUT, connections=CONNECTIONS),
+            namespace=NAMESPACE,
+            heartbeat_timeout=WORKER_TIMEOUT_MS,
+            dead_message_ttl=DEAD_LETTERS_KEPT_MS,
+            maintenance_chance=1_000_000 // MAINTENANCE_EVERY,
+            middleware=_middleware(),
+        )
+        self._consumed: set[str] = set()
+        for queue in QUEUES:
+            self.declare_queue(queue)
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5_000) -> Consumer:
+        """As Dramatiq's own, looking often, and taking up again what an outage made it drop."""
+        if queue_name in self._consumed and queue_name.endswith(".DQ"):
+            self._return_dropped(queue_name)
+        self._consumed.add(queue_name)
+        return super().consume(queue_name, prefetch, min(timeout, IDLE_POLL_MS))
+
+    def _return_dropped(self, queue_name: str) -> None:
+        """Dramatiq forgets all delayed jobs it holds when it loses the connection.
+
+        To Redis they stay taken by this worker, as long as it lives.
+        """
+        taken = f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}"
+        try:
+            dropped = self.client.smembers(taken)
+        except redis.RedisError as error:
+            raise _lost(error) from None
+        if dropped:
+            self.do_requeue(queue_name, *dropped)
+
+    def _dispatch(self, command: str) -> Callable[..., Any]:
+        dispatch = super()._dispatch(command)  # type: ignore[no-untyped-call]
+
+        def run(queue_name: str, *args: object) -> object:
+            try:
+                return dispatch(queue_name, *args)
+            except redis.RedisError as error:
+                raise _lost(error) from None
+
+        return run
+
+
+def _lost(error: redis.RedisError) -> ConnectionClosed:
+    return ConnectionClosed(error)  # type: ignore[no-untyped-call]
+
+
+def _middleware() -> list[Middleware]:
+    return [
+        AgeLimit(max_age=MAX_AGE_MS),
+        TimeLimit(time_limit=TIME_LIMIT_MS),
+        ShutdownNotifications(),
+        Callbacks(),
+        CurrentMessage(),
+        PeriodiqMiddleware(),
+        Retries(max_retries=MAX_RETRIES, min_backoff=MIN_BACKOFF_MS, max_backoff=MAX_BACKOFF_MS),
+    ]

@@ -1,0 +1,40 @@
+"""The scheduler: `periodiq workers.schedule`. One tick a minute, which a worker turns into jobs.
+
+Two of them do no harm (upkeep.tick takes each minute once), and a broker that is away ends none:
+periodiq itself would exit, and take its neighbours under honcho with it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import dramatiq
+import redis
+from dramatiq import Message
+from dramatiq.errors import ConnectionClosed
+
+from webapp.jobs import HEARTBEAT_EXPIRY, SCHEDULER_HEARTBEAT
+from workers import upkeep
+from workers.broker import JobBroker
+from workers.environment import settings
+
+log = logging.getLogger(__name__)
+
+
+class SchedulerBroker(JobBroker):
+    """Shows at each tick that the scheduler lives; skips the tick where Redis is away."""
+
+    def enqueue(self, message: Message[object], *, delay: int | None = None) -> Message[object]:
+        """As a worker's, but for what goes wrong: one line in the log."""
+        try:
+            self.client.set(SCHEDULER_HEARTBEAT, time.time(), ex=HEARTBEAT_EXPIRY)
+            return super().enqueue(message, delay=delay)
+        except (redis.RedisError, ConnectionClosed) as error:
+            log.warning("a tick is skipped: the job queue can't be reached: %s", error)
+            return message
+
+
+broker = SchedulerBroker(settings().broker_url)
+upkeep.register(broker)
+dramatiq.set_broker(broker)
