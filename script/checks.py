@@ -18,7 +18,7 @@ CHECKS: Mapping[str, Sequence[str]] = {
     "ruff check": ("ruff", "check", "--quiet", "."),
     "ruff format": ("ruff", "format", "--check", "--quiet", "."),
     "mypy": ("mypy", "--no-error-summary"),
-    "lint-imports": ("lint-imports",),
+    "lint-imports": ("lint-imports", "--no-logo"),
 }
 
 

@@ -73,7 +73,7 @@ class Valkey(Store):
     def _standard_input(self) -> bytes:
         own = (
             ("port", str(self.port)),
-            ("dir", f'"{self.data}"'),
+            ("dir", _quoted(str(self.data))),
             ("maxmemory", self.maxmemory),
             ("requirepass", self.password),
         )
@@ -92,3 +92,8 @@ class Valkey(Store):
                     return [next(answers, b""), next(answers, b"")] == [b"+OK\r\n", b"+PONG\r\n"]
         except OSError:
             return False
+
+
+def _quoted(text: str) -> str:
+    """As valkey.conf takes a string."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -75,8 +75,9 @@ class Process:
 
     def _read(self) -> None:
         assert self._popen.stdout is not None
-        for line in iter(self._popen.stdout.readline, b""):
-            self._terminal.show(line, self.name, self._colour)
+        with self._popen.stdout as output:
+            for line in iter(output.readline, b""):
+                self._terminal.show(line, self.name, self._colour)
 
     def ask_to_stop(self) -> None:
         self._signal_group(signal.SIGTERM)

@@ -11,6 +11,8 @@ import contextlib
 import fcntl
 import json
 import os
+import signal
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
@@ -44,14 +46,15 @@ class SingleServer:
     def end_left_over(self, root: Path, seconds: float = 5.0) -> int:
         """End the processes of a killed server; how many there were."""
         processes = _of_groups(self._left_over, root) if self._left_over else []
-        for process in processes:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.terminate()
-        _, alive = psutil.wait_procs(processes, timeout=seconds)
-        for process in alive:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(alive, timeout=seconds)
+        left = processes
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for process in left:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.send_signal(number)
+            deadline = time.monotonic() + seconds
+            while left and time.monotonic() < deadline:
+                left = [process for process in left if _lives(process)]
+                time.sleep(0.02)
         return len(processes)
 
     def started(self, group: int) -> None:
@@ -81,6 +84,14 @@ def _read(record: IO[str]) -> tuple[int, str, list[int]]:
         return int(held["pid"]), str(held["address"]), [int(group) for group in held["groups"]]
     except (ValueError, KeyError, TypeError):
         return 0, "", []
+
+
+def _lives(process: psutil.Process) -> bool:
+    """A zombie doesn't: it only waits for a parent to take note, and may wait for ever."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _of_groups(groups: Iterable[int], root: Path) -> list[psutil.Process]:
