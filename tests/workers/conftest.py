@@ -1,0 +1,40 @@
+"""Fixtures of the workers' tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.workers.processes import WORKER, Process, beats_since, running, wait_for
+from webapp.jobs import Jobs
+from webapp.secret import Secret
+
+
+@pytest.fixture
+def broker_url(redis_url: str) -> str:
+    return redis_url.removesuffix("/0") + "/1"
+
+
+@pytest.fixture
+def jobs(broker_url: str) -> Iterator[Jobs]:
+    jobs = Jobs(Secret(broker_url))
+    yield jobs
+    jobs.close()
+
+
+@pytest.fixture
+def store(broker_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(broker_url, decode_responses=True) as client:
+        yield client
+
+
+@pytest.fixture
+def worker(redis_url: str, jobs: Jobs, tmp_path: Path) -> Iterator[Process]:
+    """A worker that has finished its first job."""
+    with running(WORKER, redis_url, tmp_path / "worker.log") as process:
+        jobs.enqueue("heartbeat", "upkeep")
+        wait_for(lambda: beats_since(jobs, 0), "first heartbeat")
+        yield process
