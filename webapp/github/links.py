@@ -28,14 +28,17 @@ def rewritten_body(body: bytes, api_url: str, base_url: str) -> bytes:
 
 def rewritten_chunks(chunks: Iterable[bytes], api_url: str, base_url: str) -> Iterator[bytes]:
     """The same for a body that streams, however it is cut."""
-    longest = len(api_url) + 2
+    longest = len(api_url) + 2  # with the quote before it and the character behind it
     held, before = b"", b" "
     for chunk in chunks:
         held += chunk
-        cut = held.rfind(b'"', max(0, len(held) - longest))
-        ready = held if cut < 0 else held[:cut]
+        # What may be a link that isn't whole yet starts at a quote near the end.
+        cut = held.find(b'"', max(0, len(held) - longest))
+        ready, behind = (held, b"") if cut < 0 else (held[:cut], b'"')
         if ready:
-            yield rewritten_body(before + ready, api_url, base_url)[1:]
+            yield rewritten_body(before + ready + behind, api_url, base_url)[
+                1 : -1 if behind else None
+            ]
             before, held = ready[-1:], held[len(ready) :]
     if held:
         yield rewritten_body(before + held, api_url, base_url)[1:]

@@ -61,7 +61,7 @@ def blueprint(services: Services, guard: Guard) -> APIBlueprint:
     """The API's views."""
     views = APIBlueprint("api", __name__, url_prefix="/api")
 
-    @views.post("/purge", responses={200: Purged})  # type: ignore[untyped-decorator]
+    @views.post("/purge", responses={200: Purged})
     def purge(body: PurgeBody) -> Response:
         """Purge tags, softly unless `hard`: the next read revalidates, or nothing old is left."""
         tags = [tag.lower() for tag in body.tags]
@@ -75,7 +75,7 @@ def blueprint(services: Services, guard: Guard) -> APIBlueprint:
         purged = services.purger.purge(tags, hard=body.hard, cause="operator", detail="/api/purge")
         return json_response({"purged": purged})
 
-    @views.get("/entries")  # type: ignore[untyped-decorator]
+    @views.get("/entries")
     def entries(query: EntriesQuery) -> Response:
         """Why a path is a hit or a miss: what each shelf holds, and what would purge it."""
         parts = urlsplit(query.path)
