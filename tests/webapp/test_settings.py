@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from webapp.errors import SettingsError
+from webapp.policy import RESOURCES
 from webapp.secret import Secret
 from webapp.settings import ApiKey, Settings, database_url_from_env
 from webapp.settings_table import SETTINGS, Setting
@@ -105,6 +106,11 @@ def test_lists_are_fresh_for_one_hour_and_details_for_three() -> None:
         "repo": 10_800,
         "repo_part": 10_800,
     }
+
+
+def test_fresh_periods_are_the_policy_tables() -> None:
+    table = {row.name: row.fresh for row in RESOURCES if row.fresh}
+    assert held().fresh == table
 
 
 def test_stale_grace_and_negative_periods_are_the_designs() -> None:
