@@ -15,6 +15,7 @@ import contextlib
 import http.client
 import os
 import resource
+import shlex
 import signal
 import sys
 import time
@@ -156,6 +157,7 @@ class LocalServer:
         self.data = data_directory(VAR, chosen)
         self.valkey = Valkey(self.data / "valkey")
         self.postgres = Postgres(self.data / "postgres")
+        self.github: Process | None = None  # the stand-in
         self.stores: list[Store] = []  # those that the plan embeds
         if chosen.embed_redis:
             self.stores.append(self.valkey)
@@ -180,6 +182,7 @@ class LocalServer:
             write_privately(VAR / "env", as_shell(environ))
             stack.callback((VAR / "env").unlink, missing_ok=True)
             self.release(environ)
+            self.await_stand_in()
             return self.supervise(environ)
 
     # --- the parts -------------------------------------------------------------------------------
@@ -198,8 +201,9 @@ class LocalServer:
         if not as_before:
             for store in self.stores:
                 store.clear()
-        command = f"{sys.executable} -m tests.standin --port {port} --demo --traffic"
-        process = self.start(STAND_IN, command, self.environ)
+        python = shlex.quote(sys.executable)
+        command = f"exec {python} -m tests.standin --port {port} --demo --traffic"
+        self.github = process = self.start(STAND_IN, command, self.environ)
         try:
             yield StandInGitHub(
                 url=f"http://{LOOPBACK}:{port}",
@@ -208,6 +212,17 @@ class LocalServer:
             )
         finally:
             stop([process], STAND_IN_SECONDS)
+
+    def await_stand_in(self) -> None:
+        """It started long before this, beside the stores and the release."""
+        if self.github is None:
+            return
+        port = int((self.data / "github-port").read_text())
+        while port_is_free(port):
+            if self.github.returncode is not None:
+                raise Refusal("the stand-in GitHub ended by itself; see above")
+            self.interruption.check()
+            time.sleep(0.02)
 
     def release(self, environ: Mapping[str, str]) -> None:
         process = self.start("release", self.commands["release"], environ)
@@ -223,10 +238,11 @@ class LocalServer:
     def supervise(self, environ: Mapping[str, str]) -> int:
         """Start and watch web, worker and scheduler; the exit status once all have ended."""
         processes = [self.start(name, self.commands[name], environ) for name in RUN]
+        watched = [*processes, *([self.github] if self.github else [])]
         ready = False
         try:
             while not self.interruption.status:
-                for process in processes:
+                for process in watched:
                     if process.returncode is not None:
                         self.terminal.show(
                             f"{process.name} ended by itself (status {process.returncode}): "

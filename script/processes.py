@@ -80,7 +80,13 @@ class Process:
                 self._terminal.show(line, self.name, self._colour)
 
     def ask_to_stop(self) -> None:
-        self._signal_group(signal.SIGTERM)
+        """SIGTERM to the process alone: it tells its children, and dramatiq's take a second one
+        for the order to drop their work. Children that outlived it are asked themselves.
+        """
+        if self.returncode is None:
+            self._popen.terminate()
+        else:
+            self._signal_group(signal.SIGTERM)
 
     def kill(self) -> None:
         """SIGKILL to all that is left of its group."""

@@ -24,8 +24,14 @@ def test_the_procfile_has_all_four_process_types() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_procfile_command_is_a_program_that_production_installs(name: str) -> None:
-    program = COMMANDS[name].split()[0]
+    program = COMMANDS[name].removeprefix("exec ").split()[0]
     assert shutil.which(program, path=str(Path(sys.executable).parent))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_program_takes_its_shell_s_place(name: str) -> None:
+    """Else the shell gets SIGTERM, and the program never hears of it."""
+    assert COMMANDS[name].startswith("exec ")
 
 
 def test_web_takes_every_flag_it_is_given() -> None:

@@ -104,6 +104,16 @@ def test_all_are_asked_at_once(shell: Shell) -> None:
     assert time.monotonic() - began < 1.4
 
 
+def test_only_the_process_itself_is_asked(shell: Shell) -> None:
+    """A worker's children would take a second SIGTERM for the order to drop their work."""
+    child = "trap 'echo child asked' TERM; echo child up; while :; do sleep 0.05; done"
+    process = shell(f"({child}) & trap 'exit 0' TERM; wait")
+    shell.says("child up")
+    process.ask_to_stop()
+    wait_until(lambda: process.returncode == 0)
+    assert "child asked" not in shell.output.getvalue()
+
+
 def test_children_go_with_a_process_that_was_killed(shell: Shell) -> None:
     process = shell("sleep 60 & echo child $!; wait")
     shell.says("child ")
