@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+from pathlib import Path
 
 from tests.standin.control import PREFIX, Control
 from tests.standin.github import GitHub
@@ -52,6 +53,8 @@ async def serve(options: argparse.Namespace) -> None:
     api = options.public_url or f"http://{host}:{port}{options.prefix}"
     size = Size(orgs=options.orgs, repos=options.repos, seed=options.seed, demo=options.demo)
     github = GitHub(size, Site(api.rstrip("/")), options.prefix.rstrip("/"))
+    if options.app_key:
+        github.apps.default_key = github.apps.public_key = Path(options.app_key).read_text()
     github.switches.latency_ms = options.latency_ms
     if options.no_limits:
         off: dict[str, object] = {"primary": False, "secondary": False}

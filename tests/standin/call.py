@@ -157,9 +157,25 @@ class Call:
                 return account_owner(account)
         raise self.not_found()
 
-    def organization(self, login: str) -> Owner:
-        found = self.owner(login)
+    def user(self) -> Owner:
+        """The user or organisation that the path names, by login or by id; else 404."""
+        if "user_id" not in self.params:
+            return self.owner(self.params["user"])
+        return self._owner_by_id(self.params["user_id"])
+
+    def organization(self) -> Owner:
+        """The organisation that the path names, by login or by id; else 404."""
+        params = self.params
+        found = (
+            self.owner(params["org"]) if "org" in params else self._owner_by_id(params["org_id"])
+        )
         if found.kind != "Organization":
+            raise self.not_found()
+        return found
+
+    def _owner_by_id(self, text: str) -> Owner:
+        found = self.world.owner_by_id(int(text)) if text.isdigit() else None
+        if found is None:
             raise self.not_found()
         return found
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from tests.standin.generator import sha
 from tests.standin.model import Commit, Issue, Release, Repo
 from tests.standin.parts import parts_of
+from tests.standin.shapes import activity
 from tests.standin.shapes import parts as shapes
-from tests.standin.world import REPO_FIELDS, Change
+from tests.standin.world import REPO_FIELDS, Change, Unknown
 
 if TYPE_CHECKING:
     from tests.standin.github import GitHub
@@ -50,6 +51,7 @@ class Changes:
             ("POST", "/repos/star"): self.star,
             ("POST", "/repos/release"): self.release,
             ("POST", "/repos/issue"): self.issue,
+            ("PATCH", "/repos/issue"): self.edit_issue,
             ("POST", "/orgs"): self.create_org,
             ("PATCH", "/orgs"): self.change_org,
             ("POST", "/orgs/repos"): self.add_repos,
@@ -182,8 +184,7 @@ class Changes:
             updated_at=now,
             pull=pull,
         )
-        event = "pull_request" if pull else "issues"
-        change = Change(event, "opened", repo, self._sender(order), {"number": number})
+        change = self._issue_change("opened", repo, one)
         world.change_repo(
             repo,
             self._tell(order, change),
@@ -191,6 +192,37 @@ class Changes:
             open_issues=repo.open_issues + 1,
         )
         return self.shown(repo) | {"number": number}
+
+    def edit_issue(self, order: Order) -> Order:
+        """`number`, and perhaps `title`, `body`, `state` (open, closed)."""
+        world, repo = self._github.world, self._repo(order)
+        parts = parts_of(world.size.seed, repo)
+        number = int(order["number"])
+        old = next((issue for issue in parts.issues if issue.number == number), None)
+        if old is None:
+            raise Unknown(f"{repo.full_name}#{number}")
+        values = {name: str(order[name]) for name in ("title", "body", "state") if name in order}
+        new = replace(old, updated_at=world.clock.now(), **values)  # type: ignore[arg-type]
+        by = (new.state == "open") - (old.state == "open")
+        action = {-1: "closed", 0: "edited", 1: "reopened"}[by]
+        change = self._issue_change(action, repo, new)
+        world.change_repo(
+            repo,
+            self._tell(order, change),
+            parts=replace(parts, issues=tuple(new if i is old else i for i in parts.issues)),
+            open_issues=max(0, repo.open_issues + by),
+        )
+        return self.shown(repo) | {"number": number}
+
+    def _issue_change(self, action: str, repo: Repo, one: Issue) -> Change:
+        site, owner = self._github.site, self._github.world.owner(repo.owner)
+        assert owner is not None
+        if not one.pull:
+            body = activity.issue(site, repo, one)
+            return Change("issues", action, repo, one.author, {"issue": body})
+        pull = activity.full_pull(activity.pull(site, repo, owner, one))
+        extra = {"number": one.number, "pull_request": pull}
+        return Change("pull_request", action, repo, one.author, extra)
 
     def create_org(self, order: Order) -> Order:
         """`login`, perhaps `kind` (User) and fields."""

@@ -13,9 +13,9 @@ from typing import Any
 import orjson
 
 from tests.standin.accounts import CLASSIC_SCOPES, Account, Token
-from tests.standin.changes import Changes
 from tests.standin.faults import Fault
 from tests.standin.github import GitHub
+from tests.standin.integrations import Integrations
 from tests.standin.message import Reply, Request
 from tests.standin.switches import Switches
 from tests.standin.world import Unknown
@@ -30,7 +30,6 @@ class Control:
 
     def __init__(self, github: GitHub) -> None:
         self._github = github
-        self.changes = Changes(github)
         self._orders: dict[tuple[str, str], Callable[[Order], Any]] = {
             ("GET", ""): self._status,
             ("POST", "/reset"): self._reset,
@@ -50,7 +49,7 @@ class Control:
             ("POST", "/grant"): self._grant,
             ("POST", "/revoke"): self._revoke,
         }
-        self._orders |= self.changes.orders
+        self._orders |= github.changes.orders | Integrations(github).orders
 
     def handle(self, request: Request) -> Reply:
         """One order."""

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.standin.accounts import Account
+from tests.standin.apps import Apps
 from tests.standin.call import Answer, Call
+from tests.standin.changes import Changes
 from tests.standin.clock import Clock, http_date
 from tests.standin.credentials import BadCredentials, Caller, Credentials
 from tests.standin.etags import entity_tag, is_not_modified
 from tests.standin.faults import Fault, Faults
 from tests.standin.faults_applied import replacement, spoil
+from tests.standin.feeds import Feeds
 from tests.standin.limits import WRITE_POINTS, Limits
 from tests.standin.message import Reply, Request
 from tests.standin.rendering import Rendered, media_type, render, wants_gzip, wants_pretty
@@ -26,6 +29,7 @@ from tests.standin.routes import BELOW_REPO, ROUTES, Endpoint, Route, Router, do
 from tests.standin.shapes.errors import DOCS, Refusal, not_found
 from tests.standin.shapes.site import Site
 from tests.standin.switches import Switches
+from tests.standin.webhooks import Webhooks
 from tests.standin.world import Size, World
 
 VERSIONS = ("2022-11-28", "2026-03-10")
@@ -74,17 +78,20 @@ class GitHub:
         self.site = site
         self.prefix = prefix
         self.world = World(size, self.clock)
-        self.credentials = Credentials(self.clock, self._app_of)
+        self.apps = Apps(self.clock, self.world)
+        self.credentials = Credentials(self.clock, self.apps.app_of)
         self.limits = Limits(self.clock)
         self.faults = Faults(size.seed)
         self.switches = Switches()
         self.log = RequestLog()
+        self.changes = Changes(self)
+        self.feeds = Feeds(self)
+        self.webhooks = Webhooks(self)
+        self.world.listeners += [self.feeds.happened, self.webhooks.happened]
+        self.starred: set[tuple[str, int]] = set()
         self.router = Router(ROUTES, BELOW_REPO)
         self._rendered: dict[tuple[Any, ...], Rendered] = {}
         self._rendered_version = -1
-
-    def _app_of(self, jwt: str) -> int | None:
-        return None
 
     def reset(self) -> None:
         """Back to the seed: data, accounts, limits, faults, switches, clock, log."""
@@ -92,6 +99,10 @@ class GitHub:
         self.world.replica.seconds = 0.0
         self.world.reset()
         self.credentials.reset()
+        self.apps.reset()
+        self.feeds.reset()
+        self.webhooks.reset()
+        self.starred.clear()
         self.limits.reset()
         self.faults.clear()
         self.switches = Switches()
@@ -104,6 +115,8 @@ class GitHub:
         caller, bad = self._identify(request)
         name = bad.shown_as if bad else caller.name
         if self.prefix:
+            if request.path == self.site.graphql_path:
+                request.target = "/graphql"
             request.target = request.target.removeprefix(self.prefix) or "/"
         entry = Entry(
             seq=self.log.next_seq(),
@@ -176,6 +189,9 @@ class GitHub:
             raise Refusal(403, NO_USER_AGENT)
         if bad is not None:
             raise Refusal(401, "Bad credentials")
+        installation = self.apps.installations.get(caller.account.installation or 0)
+        if installation is not None and installation.suspended_at is not None:
+            raise Refusal(403, "This installation has been suspended")
         if route is not None and route.path == "/rate_limit":
             return
         cheap = request.method in (*SAFE, "OPTIONS") or resource == "graphql"
@@ -184,6 +200,7 @@ class GitHub:
         refusal = self.limits.secondary(caller.account, resource, points, creates=creates)
         if refusal is not None:
             raise refusal
+        # GraphQL says so in its own words: HTTP 200 with an error in the body.
         if resource != "graphql" and self.limits.exhausted(caller.account, resource):
             raise self.limits.primary_refusal(caller.account, request.peer)
 

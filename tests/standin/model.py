@@ -68,6 +68,7 @@ class Issue:
     created_at: float
     updated_at: float
     pull: bool = False
+    state: str = "open"
 
 
 @dataclass(frozen=True, slots=True)

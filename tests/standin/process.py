@@ -230,6 +230,49 @@ class StandIn:
     def revoke(self, token_name: str, full_name: str) -> None:
         self.order("POST", "/revoke", {"token_name": token_name, "full_name": full_name})
 
+    # Webhooks and the App
+
+    def hook(self, url: str, secret: str | None = None, **fields: Any) -> int:
+        """Send every change to a URL: events, late_ms, twice, lose, shuffle, wrong_signature,
+        form, ping (webhooks.Hook). Returns the hook's id.
+        """
+        return int(self.order("POST", "/hooks", {"url": url, "secret": secret, **fields})["id"])
+
+    def change_hook(self, hook: int, **fields: Any) -> None:
+        self.order("PATCH", "/hooks", {"id": hook, **fields})
+
+    def send_event(self, event: str, payload: Mapping[str, Any]) -> list[str]:
+        """Any event with any body to the hooks, signed. Returns the delivery ids (GUIDs)."""
+        sent = self.order("POST", "/hooks/send", {"event": event, "payload": payload})
+        return [str(guid) for guid in sent["delivered"]]
+
+    def flush_hooks(self) -> None:
+        """Send what `shuffle` still holds back."""
+        self.order("POST", "/hooks/flush")
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        """What was sent: id, guid, hook_id, event, action, status, status_code, redelivery, …"""
+        rows: list[dict[str, Any]] = self.order("GET", "/deliveries")
+        return rows
+
+    def redeliver(self, delivery: int) -> None:
+        self.order("POST", "/deliveries/redeliver", {"id": delivery})
+
+    def app(self, public_key: str, token_form: str = "short") -> None:
+        """The App's public key (PEM; its id is apps.APP_ID) and its tokens' form: short, long."""
+        self.order("POST", "/app", {"public_key": public_key, "token_form": token_form})
+
+    def install(self, owner: str, repos: list[str] | None = None) -> int:
+        """Install the App on an owner: on all of its repositories, or on some (full names)."""
+        body = {"owner": owner} | ({} if repos is None else {"repos": repos})
+        return int(self.order("POST", "/installations", body)["id"])
+
+    def suspend(self, installation: int, *, suspended: bool = True) -> None:
+        self.order("PATCH", "/installations", {"id": installation, "suspended": suspended})
+
+    def uninstall(self, installation: int) -> None:
+        self.order("DELETE", "/installations", {"id": installation})
+
     # Behaviour
 
     def fault(self, kind: str, path: str = "*", **fields: Any) -> int:

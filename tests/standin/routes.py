@@ -10,9 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.standin.call import Answer, Call
-from tests.standin.endpoints import owners, repositories, root
+from tests.standin.endpoints import activity, apps, owners, repositories, root, search, writes
+from tests.standin.graphql.endpoint import graphql
 from tests.standin.shapes.errors import DOCS
 
+INSTALLATION = "/app/installations/{installation}"
 Endpoint = Callable[[Call], Answer]
 
 
@@ -35,15 +37,40 @@ ROUTES = (
     Route("GET", "/user", owners.own_user, "users/users#get-the-authenticated-user"),
     Route("GET", "/user/orgs", owners.own_orgs, "orgs/orgs#list-organizations"),
     Route("GET", "/user/repos", owners.own_repos, "repos/repos#list-repositories"),
-    Route("GET", "/user/{user_id}/repos", owners.user_repos_by_id, "repos/repos"),
+    Route("GET", "/user/{user_id}/repos", owners.user_repos, "repos/repos"),
     Route("GET", "/users/{user}", owners.user, "users/users#get-a-user"),
     Route("GET", "/users/{user}/orgs", owners.user_orgs, "orgs/orgs"),
     Route("GET", "/users/{user}/repos", owners.user_repos, "repos/repos"),
     Route("GET", "/organizations", owners.all_orgs, "orgs/orgs#list-organizations"),
-    Route("GET", "/organizations/{org_id}/repos", owners.org_repos_by_id, "repos/repos"),
+    Route("GET", "/organizations/{org_id}/repos", owners.org_repos, "repos/repos"),
     Route("GET", "/orgs/{org}", owners.org, "orgs/orgs#get-an-organization"),
     Route("GET", "/orgs/{org}/repos", owners.org_repos, "repos/repos"),
     Route("GET", "/orgs/{org}/members", owners.members, "orgs/members"),
+    Route("POST", "/orgs/{org}/repos", writes.create_org_repo, "repos/repos", creates=True),
+    Route("POST", "/user/repos", writes.create_own_repo, "repos/repos", creates=True),
+    Route("GET", "/user/starred/{owner}/{repo}", writes.is_starred, "activity/starring"),
+    Route("PUT", "/user/starred/{owner}/{repo}", writes.star, "activity/starring"),
+    Route("DELETE", "/user/starred/{owner}/{repo}", writes.unstar, "activity/starring"),
+    Route("GET", "/orgs/{org}/events", activity.org_events, "activity/events"),
+    Route("GET", "/organizations/{org_id}/events", activity.org_events, "activity/events"),
+    Route("GET", "/organizations/{org_id}/members", owners.members, "orgs/members"),
+    Route("GET", "/users/{user}/events", activity.user_events, "activity/events"),
+    Route("GET", "/user/{user_id}/events", activity.user_events, "activity/events"),
+    Route("GET", "/user/{user_id}/orgs", owners.user_orgs, "orgs/orgs"),
+    Route("GET", "/search/repositories", search.repositories, "search/search", "search"),
+    Route("GET", "/_codeload/{owner}/{repo}/legacy.tar.gz/{ref...}", activity.codeload),
+    Route("POST", "/graphql", graphql, "graphql", "graphql"),
+    Route("GET", "/orgs/{org}/hooks", apps.org_hooks, "orgs/webhooks"),
+    Route("GET", "/app", apps.app, "apps/apps#get-the-authenticated-app"),
+    Route("GET", "/app/installations", apps.installations, "apps/apps"),
+    Route("GET", INSTALLATION, apps.installation, "apps/apps"),
+    Route("POST", f"{INSTALLATION}/access_tokens", apps.create_token, "apps/apps"),
+    Route("GET", "/app/hook/deliveries", apps.deliveries, "apps/webhooks"),
+    Route("POST", "/app/hook/deliveries/{delivery}/attempts", apps.redeliver, "apps/webhooks"),
+    Route("GET", "/orgs/{org}/installation", apps.installation, "apps/apps"),
+    Route("GET", "/users/{user}/installation", apps.installation, "apps/apps"),
+    Route("GET", "/installation/repositories", apps.installation_repos, "apps/installations"),
+    Route("DELETE", "/installation/token", apps.revoke_token, "apps/installations"),
     Route("GET", "/gists/{gist_id}", root.nothing_here, "gists/gists#get-a-gist"),
 )
 BELOW_REPO = (
@@ -58,6 +85,26 @@ BELOW_REPO = (
     Route("GET", "/releases/{release_id}", repositories.release, "releases/releases"),
     Route("GET", "/releases/tags/{tag}", repositories.release, "releases/releases"),
     Route("GET", "/license", repositories.license_file, "licenses/licenses"),
+    Route("GET", "/installation", apps.installation, "apps/apps"),
+    Route("GET", "/issues", activity.issues, "issues/issues#list-repository-issues"),
+    Route("GET", "/issues/{number}", activity.issue, "issues/issues#get-an-issue"),
+    Route("GET", "/pulls", activity.pulls, "pulls/pulls#list-pull-requests"),
+    Route("GET", "/pulls/{number}", activity.pull, "pulls/pulls#get-a-pull-request"),
+    Route("GET", "/commits", activity.commits, "commits/commits#list-commits"),
+    Route("GET", "/commits/{ref}", activity.commit, "commits/commits#get-a-commit"),
+    Route("GET", "/events", activity.repo_events, "activity/events"),
+    Route("GET", "/contents", activity.contents, "repos/contents#get-repository-content"),
+    Route("GET", "/contents/{path...}", activity.contents, "repos/contents"),
+    Route("GET", "/git/trees/{tree}", activity.tree, "git/trees#get-a-tree"),
+    Route("GET", "/tarball", activity.tarball, "repos/contents#download-an-archive-tar"),
+    Route("GET", "/tarball/{ref...}", activity.tarball, "repos/contents"),
+    Route("PATCH", "", writes.update_repo, "repos/repos#update-a-repository"),
+    Route("DELETE", "", writes.delete_repo, "repos/repos#delete-a-repository"),
+    Route("PUT", "/topics", writes.replace_topics, "repos/repos"),
+    Route("POST", "/issues", writes.create_issue, "issues/issues", creates=True),
+    Route("PATCH", "/issues/{number}", writes.update_issue, "issues/issues"),
+    Route("POST", "/releases", writes.create_release, "releases/releases", creates=True),
+    Route("POST", "/transfer", writes.transfer, "repos/repos#transfer-a-repository"),
     Route("GET", "/readme", repositories.readme, "repos/contents#get-a-repository-readme"),
 )
 

@@ -17,6 +17,7 @@ class Switches:
     formula: Formula = "github"
     etag_on_304: bool = True
     rate_headers: bool = True
+    graphql_most_roots: int = 300
     set_cookies: tuple[str, ...] = ()
 
     def latency_for(self, path: str) -> float:

@@ -22,7 +22,7 @@ from tests.standin.shapes.site import Json
 
 
 def user(call: Call) -> Answer:
-    owner = call.owner(call.params["user"])
+    owner = call.user()
     if owner.kind == "Organization":
         full = full_org(call.site, owner, call.world.public_count(owner.login))
         body = simple_user(call.site, owner.login, owner.id, owner.kind) | {
@@ -41,7 +41,7 @@ def own_user(call: Call) -> Answer:
 
 
 def org(call: Call) -> Answer:
-    owner = call.organization(call.params["org"])
+    owner = call.organization()
     full = full_org(call.site, owner, call.world.public_count(owner.login))
     if call.administers(owner.login):
         private = sum(repo.private for repo in call.world.repos_of(owner.login))
@@ -75,12 +75,12 @@ def own_orgs(call: Call) -> Answer:
 
 
 def user_orgs(call: Call) -> Answer:
-    owner = call.owner(call.params["user"])
+    owner = call.user()
     return _orgs_of(call, owner.login, f"/user/{owner.id}/orgs")
 
 
 def members(call: Call) -> Answer:
-    owner = call.organization(call.params["org"])
+    owner = call.organization()
 
     def shape(login: str) -> Json:
         known = call.github.credentials.accounts.get(login)
@@ -131,36 +131,16 @@ def _owner_repos(call: Call, owner: Owner, path: str, sort: str, kind: str) -> A
 
 
 def org_repos(call: Call) -> Answer:
-    owner = call.organization(call.params["org"])
-    return _owner_repos(call, owner, f"/organizations/{owner.id}/repos", "created", "all")
-
-
-def org_repos_by_id(call: Call) -> Answer:
-    text = call.params["org_id"]
-    owner = call.world.owner_by_id(int(text)) if text.isdigit() else None
-    if owner is None or owner.kind != "Organization":
-        raise call.not_found()
+    owner = call.organization()
     return _owner_repos(call, owner, f"/organizations/{owner.id}/repos", "created", "all")
 
 
 def user_repos(call: Call) -> Answer:
     """Public ones only, whoever asks: GitHub lists private ones under /user/repos."""
-    owner = call.owner(call.params["user"])
+    owner = call.user()
     path = f"/user/{owner.id}/repos"
     repos = [repo for repo in call.world.repos_of(owner.login) if not repo.private]
     return _repo_page(call, _sorted(call, repos, "full_name", "owner"), path)
-
-
-def user_repos_by_id(call: Call) -> Answer:
-    text = call.params["user_id"]
-    owner = call.world.owner_by_id(int(text)) if text.isdigit() else None
-    if owner is None:
-        raise call.not_found()
-    return user_repos(_with(call, user=owner.login))
-
-
-def _with(call: Call, **params: str) -> Call:
-    return Call(call.github, call.request, call.caller, params, call.docs)
 
 
 def own_repos(call: Call) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 Json = dict[str, Any]
 HTML = "https://github.com"
@@ -17,9 +18,9 @@ class Site:
     api: str
 
     @property
-    def graphql(self) -> str:
+    def graphql_path(self) -> str:
         """GHES: strip /v3, append /graphql; github.com: append it."""
-        return self.api.removesuffix("/v3") + "/graphql"
+        return urlsplit(self.api).path.removesuffix("/v3") + "/graphql"
 
 
 def node_id(kind: str, number: int) -> str:

@@ -1,0 +1,186 @@
+"""Requests that change something. Each goes the same way as the control API's orders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.standin.call import Answer, Call
+from tests.standin.endpoints import activity
+from tests.standin.model import Owner, Repo
+from tests.standin.shapes import activity as shapes
+from tests.standin.shapes.errors import Refusal, forbidden
+from tests.standin.shapes.parts import release as release_shape
+from tests.standin.shapes.repos import full_repo, minimal_repo
+from tests.standin.world import Unknown
+
+# What PATCH takes over as it is; GitHub ignores fields that it doesn't know.
+EDITABLE = (
+    "description", "homepage", "private", "archived", "default_branch", "has_issues",
+    "has_projects", "has_wiki", "has_discussions", "is_template",
+)  # fmt: skip
+
+
+def _edited(body: dict[str, Any]) -> dict[str, Any]:
+    values = {name: body[name] for name in EDITABLE if name in body}
+    if "visibility" in body:
+        values["private"] = body["visibility"] != "public"
+    return values
+
+
+def _repo_answer(call: Call, repo: Repo, status: int = 200) -> Answer:
+    body = full_repo(call.site, repo, call.owner_of(repo), call.permissions(repo))
+    return Answer(body, status)
+
+
+def _administered(call: Call) -> Repo:
+    repo = call.writable()
+    if not call.administers(repo.owner):
+        raise forbidden(call.caller.kind, call.docs)
+    return repo
+
+
+def update_repo(call: Call) -> Answer:
+    repo, body = call.writable(), call.json()
+    order: dict[str, Any] = {"sender": call.sender}
+    name = body.get("name", repo.name)
+    if name != repo.name:
+        try:
+            call.github.changes.rename(order | {"full_name": repo.full_name, "name": name})
+        except ValueError as error:
+            raise _taken(call, str(error)) from None
+    values = _edited(body)
+    if values:
+        call.github.changes.change(order | {"full_name": repo.full_name} | values)
+    return _repo_answer(call, repo)
+
+
+def _taken(call: Call, reason: str) -> Refusal:
+    error = {"resource": "Repository", "code": "custom", "field": "name", "message": reason}
+    return Refusal(422, "Repository creation failed.", call.docs, errors=[error])
+
+
+def delete_repo(call: Call) -> Answer:
+    repo = _administered(call)
+    call.github.changes.delete({"full_name": repo.full_name, "sender": call.sender})
+    return Answer(status=204)
+
+
+def replace_topics(call: Call) -> Answer:
+    repo, names = call.writable(), call.json().get("names")
+    if not isinstance(names, list):
+        raise Refusal(422, 'Invalid request.\n\n"names" wasn\'t supplied.', call.docs)
+    order = {"full_name": repo.full_name, "topics": names, "sender": call.sender}
+    call.github.changes.change(order)
+    return Answer({"names": list(repo.topics)})
+
+
+def _create(call: Call, owner: Owner) -> Answer:
+    body = call.json()
+    if not body.get("name"):
+        error = {"resource": "Repository", "code": "missing_field", "field": "name"}
+        raise Refusal(422, "Validation Failed", call.docs, errors=[error])
+    full_name = f"{owner.login}/{body['name']}"
+    order = {"full_name": full_name, "empty": True, "sender": call.sender, **_edited(body)}
+    try:
+        call.github.changes.create(order)
+    except ValueError as error:
+        raise _taken(call, str(error)) from None
+    repo = call.world.truth(full_name)
+    if repo.private:
+        call.caller.account.sees.add(full_name.lower())
+    answer = _repo_answer(call, repo, 201)
+    answer.headers["Location"] = f"{call.site.api}/repos/{full_name}"
+    return answer
+
+
+def create_org_repo(call: Call) -> Answer:
+    owner = call.organization()
+    call.authenticated()
+    if not call.administers(owner.login):
+        raise forbidden(call.caller.kind, call.docs)
+    return _create(call, owner)
+
+
+def create_own_repo(call: Call) -> Answer:
+    call.authenticated()
+    account = call.caller.account
+    owner = call.world.owner(account.name)
+    if owner is None:
+        owner = call.world.create_owner(account.name, "User", id=account.id)
+    return _create(call, owner)
+
+
+def create_issue(call: Call) -> Answer:
+    repo, body = call.repo(), call.json()
+    call.authenticated()
+    if repo.archived:
+        raise Refusal(403, "Repository was archived so is read-only.", call.docs)
+    if not body.get("title"):
+        error = {"resource": "Issue", "code": "missing_field", "field": "title"}
+        raise Refusal(422, "Validation Failed", call.docs, errors=[error])
+    order = {"full_name": repo.full_name, "sender": call.sender, "title": body["title"]}
+    call.github.changes.issue(order | {"body": body.get("body") or ""})
+    one = call.parts(repo).issues[0]
+    return Answer(shapes.issue(call.site, repo, one), 201)
+
+
+def update_issue(call: Call) -> Answer:
+    """Title, body, and closing or reopening."""
+    repo, body = call.writable(), call.json()
+    number = call.params["number"]
+    if not any(str(one.number) == number for one in call.parts(repo).issues):
+        raise call.not_found()
+    values = {name: body[name] for name in ("title", "body", "state") if name in body}
+    order = {"full_name": repo.full_name, "sender": call.sender, "number": int(number)}
+    call.github.changes.edit_issue(order | values)
+    return activity.issue(call)
+
+
+def create_release(call: Call) -> Answer:
+    repo, body = call.writable(), call.json()
+    tag = body.get("tag_name")
+    if not tag:
+        error = {"resource": "Release", "code": "missing_field", "field": "tag_name"}
+        raise Refusal(422, "Validation Failed", call.docs, errors=[error])
+    known = ("name", "body", "prerelease", "draft")
+    order: dict[str, Any] = {name: body[name] for name in known if name in body}
+    order |= {"full_name": repo.full_name, "tag": tag, "sender": call.sender}
+    call.github.changes.release(order)
+    return Answer(release_shape(call.site, repo, call.parts(repo).releases[0]), 201)
+
+
+def transfer(call: Call) -> Answer:
+    """202: GitHub goes on behind the scenes; here it is done at once."""
+    repo, body = _administered(call), call.json()
+    try:
+        order = {"full_name": repo.full_name, "owner": body.get("new_owner", "")}
+        call.github.changes.transfer(order | {"sender": call.sender})
+    except (Unknown, ValueError):
+        raise Refusal(422, "Validation Failed", call.docs) from None
+    return Answer(minimal_repo(call.site, repo, call.owner_of(repo)), 202)
+
+
+def _star(call: Call, by: int) -> Answer:
+    call.authenticated()
+    repo = call.repo()
+    pair = (call.sender, repo.id)
+    if (pair in call.github.starred) != (by > 0):
+        call.github.starred ^= {pair}
+        call.github.changes.star({"full_name": repo.full_name, "by": by, "sender": call.sender})
+    return Answer(status=204)
+
+
+def star(call: Call) -> Answer:
+    """Starring twice is one star."""
+    return _star(call, 1)
+
+
+def unstar(call: Call) -> Answer:
+    return _star(call, -1)
+
+
+def is_starred(call: Call) -> Answer:
+    call.authenticated()
+    if (call.sender, call.repo().id) not in call.github.starred:
+        raise call.not_found()
+    return Answer(status=204)
