@@ -1,40 +1,186 @@
 """Every purge goes through here: from writes, operators, webhooks and feeds alike.
 
-Hard ones reach the archive first, so that nothing serves from it what Redis has just declared
-dead. A purge that can't be done is an error: stale data is worse than a failed purge.
+    hard    journal it (which fences late writes to the archive), delete the archive's rows
+    all     new tag versions in Redis, one message to every near shelf
+            Redis away: the journal holds it, replayed before Redis is trusted again
+
+A purge that can be neither done nor noted is an error: stale data is worse than a failed purge.
+What this process couldn't finish it also remembers by itself and tries again each second.
+
+A Redis that restarted may have forgotten its last second, and with it purges (why.md: a "fresh"
+HIT after kill -9). So the first process to meet another run id purges hard what was purged hard
+in the last 24 h, then softly everything, once; until then nobody is served from it.
 """
 
 from __future__ import annotations
 
 import logging
+import secrets
+import threading
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import redis
 
 from webapp.cache.store import Store
-from webapp.github.archive import Archive
+from webapp.db import queries
+from webapp.db.pool import Database
+from webapp.errors import DatabaseUnavailable, StoreUnavailable
 from webapp.signals import purged
 
 log = logging.getLogger(__name__)
+
+RUN_KEY = "fw:run"
+"""The run id of the server that has been caught up; persisted with its data."""
+LOCK_KEY, LOCK_MS = "fw:run:lock", 10_000
+REPLAYED = timedelta(hours=24)
+RETRY_EVERY = 1.0  # seconds
+BATCH = 500  # tags a command
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """What to purge and why. `cause`: webhook, mutation, feed, list, operator or restart."""
+
+    tags: tuple[str, ...]
+    hard: bool
+    cause: str
+    detail: str = ""
 
 
 class Purger:
     """One per process."""
 
-    def __init__(self, store: Store, archive: Archive) -> None:
+    def __init__(self, store: Store, database: Database) -> None:
         self._store = store
-        self._archive = archive
+        self._database = database
+        self._lock = threading.Lock()
+        self._redis_missed: list[Purge] = []
+        self._archive_missed: list[Purge] = []
+        self._sweeping = False
 
     def purge(self, tags: Sequence[str], *, hard: bool, cause: str, detail: str = "") -> int:
-        """Tags written. `cause` is one of webhook, mutation, feed, list, operator, restart.
-
-        Raises StoreUnavailable, DatabaseUnavailable (hard purges only).
-        """
+        """Tags written, or noted to be. Raises StoreUnavailable where neither could be done."""
         if not tags:
             return 0
-        tags = tuple(dict.fromkeys(tags))
-        if hard:
-            self._archive.delete_tags(tags)
-        written = self._store.purge(tags, hard=hard)
-        kind = "hard" if hard else "soft"
-        log.info("purge %s (%s %s): %s", kind, cause, detail, " ".join(tags))
-        purged.send(self, tags=tags, hard=hard, cause=cause, detail=detail)
-        return written
+        purge = Purge(tuple(dict.fromkeys(tags)), hard, cause, detail)
+        noted = self._note(purge) if hard else None
+        try:
+            self._store.purge(purge.tags, hard=hard)
+        except StoreUnavailable:
+            noted = noted or self._note(purge)
+            with self._lock:
+                self._redis_missed.append(purge)
+            if noted is None:
+                raise
+        else:
+            self._applied(noted)
+        log.info(
+            "purge %s by %s %s: %s",
+            "hard" if hard else "soft",
+            cause,
+            detail,
+            " ".join(purge.tags),
+        )
+        purged.send(self, tags=purge.tags, hard=hard, cause=cause, detail=detail)
+        return len(purge.tags)
+
+    def catch_up(self, client: redis.Redis, run_id: str) -> None:
+        """Replay what a Redis may have missed, before it is trusted (see connection.CatchUp)."""
+        if client.get(RUN_KEY) != run_id.encode():
+            self._after_restart(client, run_id)
+        with self._lock:
+            mine, self._redis_missed = self._redis_missed, []
+        pending = self._pending()
+        replayed: list[Purge | queries.NotedPurge] = [*mine, *pending]
+        try:
+            for purge in replayed:
+                self._store.purge(purge.tags, hard=purge.hard, through=client)
+        except (redis.exceptions.RedisError, StoreUnavailable):
+            with self._lock:
+                self._redis_missed = mine + self._redis_missed
+            raise
+        if pending:
+            self._applied(*(each.id for each in pending))
+        if mine or pending:
+            log.warning("purges replayed: %d", max(len(mine), len(pending)))
+
+    def _after_restart(self, client: redis.Redis, run_id: str) -> None:
+        token = secrets.token_hex(8)
+        if not client.set(LOCK_KEY, token, nx=True, px=LOCK_MS):
+            raise redis.exceptions.ConnectionError("another process is catching it up")
+        try:
+            tags = self._hard_of_late()
+            for start in range(0, len(tags), BATCH):
+                self._store.purge(tags[start : start + BATCH], hard=True, through=client)
+        except DatabaseUnavailable:
+            # Without the journal nobody knows what must stay dead.
+            self._store.purge(["all"], hard=True, through=client)
+        self._store.purge(["all"], hard=False, through=client)
+        client.set(RUN_KEY, run_id)
+        client.delete(LOCK_KEY)
+        log.warning("another Redis server: everything is purged softly")
+        purged.send(self, tags=("all",), hard=False, cause="restart", detail="")
+
+    # The journal and the archive; PostgreSQL may be away
+
+    def _note(self, purge: Purge) -> int | None:
+        """Note it as pending and, if it is hard, delete the archive's rows; None where it can't."""
+        try:
+            with self._database.connection() as conn, conn.transaction():
+                # In this order: the note fences whoever archives between the two.
+                noted = queries.purge_note(
+                    conn, purge.tags, hard=purge.hard, cause=purge.cause, detail=purge.detail
+                )
+                if purge.hard:
+                    queries.archive_delete_tags(conn, purge.tags)
+        except DatabaseUnavailable as error:
+            log.warning("a purge isn't journalled: %s", error)
+            if purge.hard:
+                self._later(purge)
+            return None
+        return noted
+
+    def _applied(self, *noted: int | None) -> None:
+        ids = [each for each in noted if each is not None]
+        if not ids:
+            return
+        try:
+            with self._database.connection() as conn:
+                queries.purge_applied(conn, ids)
+        except DatabaseUnavailable as error:
+            log.debug("applied purges stay noted as pending, and do no harm twice: %s", error)
+
+    def _pending(self) -> list[queries.NotedPurge]:
+        try:
+            with self._database.connection() as conn:
+                return queries.purges_pending(conn)
+        except DatabaseUnavailable:
+            return []
+
+    def _hard_of_late(self) -> list[str]:
+        with self._database.connection() as conn:
+            return queries.purges_hard(conn, since=datetime.now(UTC) - REPLAYED)
+
+    def _later(self, purge: Purge) -> None:
+        with self._lock:
+            self._archive_missed.append(purge)
+            if self._sweeping:
+                return
+            self._sweeping = True
+        threading.Thread(target=self._sweep, name="purge-sweep", daemon=True).start()
+
+    def _sweep(self) -> None:
+        """Delete from the archive what PostgreSQL wasn't there to delete."""
+        while True:
+            time.sleep(RETRY_EVERY)
+            with self._lock:
+                missed, self._archive_missed = self._archive_missed, []
+            for purge in missed:
+                self._applied(self._note(purge))  # comes back through _later where it can't
+            with self._lock:
+                if not self._archive_missed:
+                    self._sweeping = False
+                    return

@@ -15,6 +15,7 @@ from flask_caching import Cache
 
 from webapp.cache.backend import CACHE_TYPE, EntryBackend
 from webapp.cache.connection import Connection
+from webapp.cache.near import Near
 from webapp.cache.store import Store
 from webapp.callers import Callers
 from webapp.db.pool import Database
@@ -22,6 +23,7 @@ from webapp.fetching import Fetcher
 from webapp.github.archive import Archive
 from webapp.github.client import Client
 from webapp.github.entries import Finisher
+from webapp.jobs import Jobs
 from webapp.policy import Periods
 from webapp.purging import Purger
 from webapp.serve import Ladder
@@ -42,11 +44,14 @@ class Services:
     client: Client
     ladder: Ladder
     purger: Purger
+    near: Near
+    jobs: Jobs
 
     def close(self) -> None:
         """Give connections back; used by tests and short-lived commands."""
         self.ladder.close()
         self.database.close()
+        self.jobs.close()
         self.redis.close()
 
 
@@ -66,6 +71,8 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
     store = Store(backend, longest=longest)
     database = Database(settings.database_url, size=settings.database_pool)
     archive = Archive(database)
+    purger = Purger(store, database)
+    redis.catch_up = purger.catch_up
     client = Client(
         settings.github_api_url,
         archive,
@@ -84,5 +91,7 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
         archive=archive,
         client=client,
         ladder=Ladder(store, archive, fetcher, finisher),
-        purger=Purger(store, archive),
+        purger=purger,
+        near=Near(settings.redis_url, limit=settings.near_mb * 1024 * 1024),
+        jobs=Jobs(settings.broker_url),
     )

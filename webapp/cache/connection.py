@@ -1,9 +1,12 @@
-"""The connection to Redis: it fails fast, fails once, and comes back by itself.
+"""The connection to Redis: it fails fast, fails once, and comes back by itself, caught up.
 
 A request never waits for Redis longer than TIMEOUT, and only those in flight when it fails wait at
 all: the first failure opens the breaker, every later command is refused at once, and a probe off
 the request's path closes it again. What goes wrong is StoreUnavailable, over a named list; any
 other error of redis-py is a bug of ours and is seen as one.
+
+No command is sent before `catch_up` has run for this Redis: every new connection compares the
+server's run id, and another one (a restart, a failover) may have forgotten purges.
 """
 
 from __future__ import annotations
@@ -39,12 +42,20 @@ REFUSES_WRITES = (
 )
 """This command was refused; others, reads above all, may still be served."""
 
+CatchUp = Callable[[redis.Redis, str], None]
+"""Given a plain client and the server's run id: replay what it may have missed. Raises one of
+UNREACHABLE or REFUSES_WRITES where that can't be done now."""
+
+
+class _Unknown(redis.exceptions.ConnectionError):
+    """The server at the other end is not the one that was caught up."""
+
 
 class Breaker:
     """Remembers that the other side is down, until `probe` gets through in a thread of its own."""
 
     def __init__(self, probe: Callable[[], object], every: float = PROBE_EVERY) -> None:
-        """`probe` raises one of UNREACHABLE while the other side is down."""
+        """`probe` raises one of UNREACHABLE or REFUSES_WRITES while the other side is down."""
         self.open = False
         self._probe = probe
         self._every = every
@@ -54,7 +65,7 @@ class Breaker:
     def trip(self, error: Exception) -> None:
         """Open, and start one probe; what is open stays as it is."""
         with self._lock:
-            if self.open and self._pid == os.getpid():
+            if self.refused():
                 return
             self.open, self._pid = True, os.getpid()
         log.warning("Redis is unavailable (%s); serving without it", type(error).__name__)
@@ -68,7 +79,7 @@ class Breaker:
         while True:
             try:
                 self._probe()
-            except UNREACHABLE:
+            except (*UNREACHABLE, *REFUSES_WRITES):
                 time.sleep(self._every)
             else:
                 break
@@ -88,29 +99,73 @@ class _Pool(redis.BlockingConnectionPool):
             raise
 
 
+def _limits(timeout: float) -> dict[str, Any]:
+    return {
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
+        "retry": Retry(NoBackoff(), 0),
+        "socket_keepalive": True,
+    }
+
+
+def plain_connection(url: Secret, timeout: float = TIMEOUT) -> redis.Redis:
+    """A client of one connection without breaker or catching up, for probes and listeners."""
+    return redis.Redis.from_url(url.reveal(), max_connections=1, **_limits(timeout))
+
+
 class Connection(redis.Redis):
     """redis-py's client behind the breaker; raises StoreUnavailable."""
 
     def __init__(self, url: Secret, *, size: int) -> None:
         """`size` is the most connections this process opens (REDIS_POOL)."""
-        limits: dict[str, Any] = {
-            "socket_timeout": TIMEOUT,
-            "socket_connect_timeout": TIMEOUT,
-            "retry": Retry(NoBackoff(), 0),
-            "socket_keepalive": True,
-        }
-        pool = _Pool.from_url(url.reveal(), max_connections=size, timeout=POOL_WAIT, **limits)
-        super().__init__(connection_pool=pool)
-        probing = redis.Redis.from_url(url.reveal(), max_connections=1, **limits)
-        self.breaker = Breaker(probing.ping)
+        super().__init__(
+            connection_pool=_Pool.from_url(
+                url.reveal(),
+                max_connections=size,
+                timeout=POOL_WAIT,
+                redis_connect_func=self._connected,
+                **_limits(TIMEOUT),
+            )
+        )
+        self.breaker = Breaker(self._establish)
+        self.catch_up: CatchUp = lambda _client, _run_id: None
+        self._plain = plain_connection(url)
+        self._known = ""
+        self._establishing = threading.Lock()
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         if self.breaker.refused():
             raise StoreUnavailable("Redis is unavailable")
         try:
+            if not self._known:
+                self._establish()
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except UNREACHABLE as error:
             self.breaker.trip(error)
             raise StoreUnavailable("Redis is unavailable") from error
         except REFUSES_WRITES as error:
             raise StoreUnavailable(f"Redis refuses: {type(error).__name__}") from error
+
+    def __repr__(self) -> str:
+        # redis-py's own shows the pool, its settings, and so this again.
+        return "<Connection to Redis>"
+
+    def close(self) -> None:
+        """Close every connection."""
+        super().close()
+        self.connection_pool.disconnect()
+        self._plain.close()
+
+    def _establish(self) -> None:
+        """Catch the server up, then trust it."""
+        with self._establishing:
+            run_id = str(self._plain.info("server")["run_id"])
+            self.catch_up(self._plain, run_id)
+            self._known = run_id
+
+    def _connected(self, connection: Any) -> None:
+        # Each new connection of the pool: is the server still the one that was caught up?
+        connection.on_connect()
+        connection.send_command("INFO", "server")
+        if f"run_id:{self._known}\r\n".encode() not in connection.read_response():
+            raise _Unknown("another Redis server")

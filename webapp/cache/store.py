@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import orjson
+import redis
 
 from webapp.cache.backend import EntryBackend
 from webapp.cache.entry import Entry, Versions, decode, encode
@@ -99,8 +100,11 @@ class Store:
         keys, args = [lease_key(lease.key)], [lease.token, milliseconds]
         return bool(self.backend.scripts["renew"](keys=keys, args=args))
 
-    def purge(self, tags: Sequence[str], *, hard: bool) -> int:
-        """Make what carries one of these tags untrue, on every process; tags written."""
+    def purge(self, tags: Sequence[str], *, hard: bool, through: redis.Redis | None = None) -> int:
+        """Make what carries one of these tags untrue, on every process; tags written.
+
+        `through` is a plain client, for catching up a Redis that isn't trusted yet.
+        """
         written = self.backend.scripts["purge"](
             keys=[tag_key(tag) for tag in tags],
             args=[
@@ -110,6 +114,7 @@ class Store:
                 orjson.dumps({"tags": list(tags), "hard": hard}),
                 *(_version() for _ in tags),
             ],
+            client=through,
         )
         return int(written)
 

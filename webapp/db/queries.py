@@ -123,6 +123,51 @@ def archive_prune(conn: Connection, *, now: datetime | None = None, rows: int = 
     return _execute(conn, "archive_prune", unused_since=unused_since, rows=rows)
 
 
+@dataclass(frozen=True, slots=True)
+class NotedPurge:
+    """A row of the purge journal that Redis has not heard."""
+
+    id: int
+    tags: Sequence[str]
+    hard: bool
+    cause: str
+    detail: str
+
+
+def purge_note(
+    conn: Connection, tags: Sequence[str], *, hard: bool, cause: str, detail: str
+) -> int:
+    """Note a purge as pending; its id."""
+    values = {"tags": list(tags), "hard": hard, "cause": cause, "detail": detail}
+    with _timed("purge_note"):
+        row = conn.execute(load("purge_note"), values).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def purge_applied(conn: Connection, ids: Sequence[int]) -> int:
+    """Note that Redis has heard these purges; how many were pending."""
+    return _execute(conn, "purge_applied", ids=list(ids))
+
+
+def purges_pending(conn: Connection, *, rows: int = 1_000) -> list[NotedPurge]:
+    """What Redis has not heard, the oldest first."""
+    with _timed("purges_pending"), conn.cursor(row_factory=class_row(NotedPurge)) as cursor:
+        return cursor.execute(load("purges_pending"), {"rows": rows}).fetchall()
+
+
+def purges_hard(conn: Connection, *, since: datetime) -> list[str]:
+    """The tags that were purged hard since a moment."""
+    with _timed("purges_hard"):
+        rows = conn.execute(load("purges_hard"), {"since": since}).fetchall()
+    return [row[0] for row in rows]
+
+
+def purges_prune(conn: Connection, *, before: datetime) -> int:
+    """Forget purges noted before a moment and applied; how many."""
+    return _execute(conn, "purges_prune", before=before)
+
+
 def _execute(conn: Connection, name: str, **values: object) -> int:
     """Run a statement that returns no rows; how many it changed."""
     with _timed(name), conn.cursor() as cursor:

@@ -11,7 +11,7 @@ from flask_caching import Cache
 
 from tests.webapp.cache.test_entry import ENTRY
 from webapp.cache.backend import CACHE_TYPE, EntryBackend
-from webapp.cache.connection import Connection
+from webapp.cache.connection import Connection, plain_connection
 from webapp.cache.entry import State
 from webapp.cache.keys import lease_key, tag_key
 from webapp.cache.store import LEASE, TAG_MARGIN, Lease, Store
@@ -171,8 +171,8 @@ def test_an_ending_answer_deletes_the_entry(store: Store) -> None:
     assert state(store) is None
 
 
-def test_a_purge_of_many_tags_is_one_message(store: Store) -> None:
-    with store.backend.connection.pubsub() as listener:  # type: ignore[no-untyped-call]
+def test_a_purge_of_many_tags_is_one_message(store: Store, redis_url: str) -> None:
+    with plain_connection(Secret(redis_url)).pubsub() as listener:  # type: ignore[no-untyped-call]
         listener.subscribe("fw:purges")
         assert listener.get_message(timeout=1)
         store.purge(["repo:a/b", "repos:a"], hard=True)

@@ -1,0 +1,187 @@
+"""The near shelf: finished responses in the web process, at most a second old, bounded by bytes.
+
+It may answer only while it hears every purge, so it is off while unsubscribed. Each purge message
+changes the count of its owner (or of all); an entry is inserted with the count that was read
+*before* Redis was, and is a hit only while that count stands. So neither a reader that read just
+before a purge nor one that inserts just after it serves the old answer. Where messages are lost
+without notice, age bounds what can be served to MAX_AGE.
+
+Entries are inserted anew at least every MAX_AGE, so dropping the oldest insertion first is LRU to
+the second, and a hit needs no lock and moves nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import orjson
+import redis
+
+from webapp.cache.connection import UNREACHABLE, plain_connection
+from webapp.cache.entry import Entry
+from webapp.cache.reply import Headers
+from webapp.cache.store import PURGES_CHANNEL
+from webapp.secret import Secret
+
+log = logging.getLogger(__name__)
+
+MAX_AGE = 1.0  # seconds
+OVERHEAD = 2_000  # bytes an entry takes beside its body
+LISTEN = 0.5  # seconds between signs of life
+SILENCE = 2.0  # seconds without an answer to a ping, after which the line is dead
+RECONNECT = 0.25  # seconds
+OWNERS_MAX = 100_000
+EVERYBODY = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NearEntry:
+    """`headers` is what doesn't change while it is here; `count` its owner's when it was read."""
+
+    entry: Entry
+    headers: Headers
+    read_at: float
+    count: int
+    owner: str
+
+
+class PurgeCounts:
+    """How often each owner was purged, as far as this process heard. Never goes back."""
+
+    def __init__(self) -> None:
+        self._sequence = 0
+        self._floor = 0
+        self._by_owner: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def of(self, owner: str) -> int:
+        """A number that changes with every purge that could concern this owner."""
+        return self._by_owner.get(owner, self._floor)
+
+    def heard(self, tags: Iterable[str]) -> None:
+        """Count a message's purges."""
+        owners = {owner_of(tag) for tag in tags}
+        with self._lock:
+            self._sequence += 1
+            if EVERYBODY in owners or len(self._by_owner) > OWNERS_MAX:
+                self._by_owner.clear()
+                self._floor = self._sequence
+            else:
+                self._by_owner.update(dict.fromkeys(owners, self._sequence))
+
+    def missed(self) -> None:
+        """Messages may have been lost: everybody may have been purged."""
+        self.heard(("all",))
+
+
+def owner_of(tag: str) -> str:
+    """The owner a tag names; EVERYBODY for `all`, `orgs:any`, `repos:any`."""
+    kind, _, name = tag.partition(":")
+    if kind == "all" or name == "any":
+        return EVERYBODY
+    return name.partition("/")[0]
+
+
+class Near:
+    """One per process; `get` is the hit path."""
+
+    def __init__(self, url: Secret, *, limit: int) -> None:
+        """`limit` is in bytes; 0 turns the shelf off."""
+        self.counts = PurgeCounts()
+        self.subscribed = False
+        self._url = url
+        self._limit = limit
+        self._entries: dict[str, NearEntry] = {}
+        self._bytes = 0
+        self._lock = threading.Lock()
+        self._pid = 0
+
+    def get(self, key: str) -> NearEntry | None:
+        """What may be served now, if anything."""
+        found = self._entries.get(key)
+        if (
+            found is None
+            or not self.subscribed
+            or found.count != self.counts.of(found.owner)
+            or time.monotonic() - found.read_at > MAX_AGE
+        ):
+            return None
+        return found
+
+    def put(self, key: str, entry: NearEntry) -> None:
+        """Keep an entry for MAX_AGE from its reading, if nothing purged it since."""
+        size = len(entry.entry.body) + OVERHEAD
+        if not self.listening() or size > self._limit:
+            return
+        with self._lock:
+            replaced = self._entries.pop(key, None)
+            if replaced:
+                self._bytes -= len(replaced.entry.body) + OVERHEAD
+            self._entries[key] = entry
+            self._bytes += size
+            while self._bytes > self._limit:
+                oldest = self._entries.pop(next(iter(self._entries)))
+                self._bytes -= len(oldest.entry.body) + OVERHEAD
+
+    def listening(self) -> bool:
+        """Whether purges are heard; starts the listener in a process that has none yet."""
+        if self._pid != os.getpid() and self._limit:
+            self._start()
+        return self.subscribed
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def bytes(self) -> int:
+        """What the shelf holds now."""
+        return self._bytes
+
+    def _start(self) -> None:
+        # Once a process: after a fork the parent's listener and what it holds are not ours.
+        with self._lock:
+            if self._pid == os.getpid():
+                return
+            self._pid = os.getpid()
+            self.subscribed = False
+            self._entries.clear()
+            self._bytes = 0
+        threading.Thread(target=self._listen, name="near-purges", daemon=True).start()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                with plain_connection(self._url) as connection:
+                    self._hear(connection)
+            except UNREACHABLE:
+                pass
+            finally:
+                self._deaf()
+            time.sleep(RECONNECT)
+
+    def _hear(self, connection: redis.Redis) -> None:
+        with connection.pubsub() as channel:  # type: ignore[no-untyped-call]
+            channel.subscribe(PURGES_CHANNEL)
+            heard_at = time.monotonic()
+            while time.monotonic() - heard_at < SILENCE:
+                message = channel.get_message(timeout=LISTEN)
+                if message is None:
+                    channel.ping()
+                    continue
+                heard_at = time.monotonic()
+                if message["type"] == "message":
+                    self.counts.heard(orjson.loads(message["data"])["tags"])
+                elif message["type"] == "subscribe":
+                    self.counts.missed()
+                    self.subscribed = True
+
+    def _deaf(self) -> None:
+        if self.subscribed:
+            log.info("near shelf off: purges are not heard")
+        self.subscribed = False
+        self.counts.missed()
