@@ -76,6 +76,10 @@ class _Origin(requests.Session):
             raise GitHubUnavailable(f"GitHub answered {response.status_code}", response.status_code)
         return response
 
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: a redirect is an answer. `requests` would prepare the next request all the same,
+        from what ours lacks (a cookie jar), and read a body that streams."""
+
 
 class PlainSession(_Origin):
     """For what a caller's own token sees, and for writes: nothing is archived."""
