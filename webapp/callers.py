@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from dataclasses import dataclass
 
 from webapp.cache.keys import PUBLIC, SERVICE, Scope, token_scope
@@ -19,6 +20,10 @@ from webapp.settings import Settings
 KEY_PREFIX = "fwk_"
 TOKEN_MAX = 4_096  # characters; GitHub's longest have about 520
 BAD_CREDENTIALS = "Bad credentials"
+
+# In quotes, in capitals, behind its name: a key of ours all the same. GitHub's tokens and JWTs
+# can hold these letters, but only inside a word.
+_KEY_LIKE = re.compile(rf"(?<![0-9A-Za-z_.-]){KEY_PREFIX}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ class Callers:
                 raise RequestRefused(401, "Requires authentication")
             return self._anonymous
         token = bearer(authorization)
-        if token.startswith(KEY_PREFIX):
+        if _KEY_LIKE.search(token):
             caller = self.key_holder(token)
             if caller is None:
                 raise RequestRefused(401, BAD_CREDENTIALS)
