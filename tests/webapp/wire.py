@@ -1,4 +1,4 @@
-"""Bytes to a real server over a raw socket, and what it says: for what no HTTP client would send."""
+"""Bytes to a real server over a raw socket, and its answer: for what no HTTP client would send."""
 
 from __future__ import annotations
 
