@@ -7,8 +7,11 @@ import sys
 from webapp.app import create_app
 from webapp.errors import SettingsError
 from webapp.settings import Settings
+from webapp.telemetry import logs
 
 try:
-    app = create_app(Settings.from_env())
+    settings = Settings.from_env()
 except SettingsError as error:
     sys.exit(f"forewarm: {error}")
+logs.configure(settings.log_level, settings.log_format)
+app = create_app(settings)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flask import Flask
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp import cli, services
+from webapp.hitpath import HitPath
+from webapp.services import Services
 from webapp.settings import Settings
 from webapp.views import api, dashboard, health, mirror
 from webapp.views.guard import Guard
 from webapp.views.responses import register_errors
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 VERSION = "0.1.0"
 
@@ -21,6 +28,8 @@ def create_app(settings: Settings) -> Flask:
 
     A request's path:
 
+        hit path       a fresh hit is answered here, before Flask (hitpath.py)
+        shares         counts busy threads, so that misses never starve hits (shares.py)
         proxy fix      TRUSTED_PROXIES many of X-Forwarded-*, none by default
           guard        Host is ours; what the blueprint asks of its callers
             mirror     scope by Authorization -> canonical target -> the ladder (serve.py)
@@ -42,7 +51,7 @@ def create_app(settings: Settings) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["DEMO"] = settings.demo
     app.extensions["services"] = built = services.build(settings, app)
-    guard = Guard(settings, built.callers)
+    guard = Guard(settings, built.callers, built.hosts)
     guard.install(app)
     app.register_blueprint(mirror.blueprint(built, guard))
     app.register_api(api.blueprint(built, guard))
@@ -50,9 +59,25 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(health.blueprint(built))
     register_errors(app)
     cli.register(app)
-    if settings.trusted_proxies:
-        count = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_port=count
-        )
+    app.wsgi_app = _middleware(app, built)  # type: ignore[method-assign, assignment]
     return app
+
+
+def _middleware(app: Flask, services: Services) -> WSGIApplication:
+    settings = services.settings
+    inner: WSGIApplication = app.wsgi_app
+    if count := settings.trusted_proxies:
+        inner = ProxyFix(inner, x_for=count, x_proto=count, x_host=count, x_port=count)
+    counted = services.shares.counting(inner)
+    if not settings.hitpath:
+        return counted
+    return HitPath(
+        counted,
+        store=services.store,
+        near=services.near,
+        callers=services.callers,
+        hosts=services.hosts,
+        hits=services.recorder.hits if settings.telemetry else None,
+        sample=settings.hit_sample,
+        honour_no_cache=settings.honour_no_cache,
+    )

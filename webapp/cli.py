@@ -14,6 +14,7 @@ import click
 from flask import Flask
 
 from webapp.db import migrate
+from webapp.doctor.command import doctor
 from webapp.errors import ForewarmError
 from webapp.settings import database_url_from_env
 
@@ -21,6 +22,7 @@ from webapp.settings import database_url_from_env
 def register(app: Flask) -> None:
     """Give the app's command line its groups."""
     app.cli.add_command(database)
+    app.cli.add_command(doctor)
 
 
 @contextmanager

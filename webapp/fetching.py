@@ -27,6 +27,7 @@ from webapp.github.session import DEADLINE
 from webapp.outcome import Outcome
 from webapp.policy import match
 from webapp.secret import Secret
+from webapp.shares import Shares
 
 FOLLOW = 5.0  # seconds that a reader with nothing in hand waits for another's fetch
 POLL_FROM, POLL_TO = 0.010, 0.050  # seconds between looks at another process's fetch
@@ -75,7 +76,8 @@ class Fetched:
 class Fetcher:
     """One per process."""
 
-    def __init__(self, store: Store, client: Client, finisher: Finisher) -> None:
+    def __init__(self, store: Store, client: Client, finisher: Finisher, shares: Shares) -> None:
+        self._shares = shares
         self._store = store
         self._client = client
         self._finisher = finisher
@@ -92,14 +94,15 @@ class Fetcher:
             with self._flights.board(wish.key) as (flight, leading):
                 if leading:
                     return self._lead(wish, read, flight, deadline)
-            if not flight.wait(deadline - time.monotonic()):
+            if not self._shares.wait(flight.wait, deadline - time.monotonic()):
                 raise WaitedTooLong("another's fetch takes too long")
             if flight.failure:
                 raise flight.failure
             result = flight.result
             if result and not result.shared:
                 # Nobody can share a stream: queueing for the lead would only serialise them.
-                return self._ask(wish, None, None)
+                with self._shares.fetching():
+                    return self._ask(wish, None, None)
             if result and untouched(read.versions if read else (), flight.versions):
                 return result.collapsed
             read = self._read(wish)
@@ -128,25 +131,28 @@ class Fetcher:
         self, wish: Wish, read: Read | None, flight: Flight[Fetched], deadline: float
     ) -> Fetched:
         try:
-            flight.versions = ()
-            lease: Lease | None = None
-            if read:
-                try:
-                    lease, found = self._lease(wish, read, deadline)
-                except StoreUnavailable:
-                    read = None
-                else:
-                    if found:
-                        flight.versions = found.versions
-                        flight.result = Fetched(Outcome.COALESCED, found.status, entry=found)
-                        return flight.result
-                    flight.versions = lease.versions if lease else ()
-            held = _validating(read)
-            flight.result = self._ask(wish, held, lease)
+            with self._shares.fetching():
+                flight.result = self._led(wish, read, flight, deadline)
         except (GitHubUnavailable, WaitedTooLong) as error:
             flight.failure = error
             raise
         return flight.result
+
+    def _led(
+        self, wish: Wish, read: Read | None, flight: Flight[Fetched], deadline: float
+    ) -> Fetched:
+        flight.versions = ()
+        if read is None:
+            return self._ask(wish, None, None)
+        try:
+            lease, found = self._lease(wish, read, deadline)
+        except StoreUnavailable:
+            return self._ask(wish, None, None)
+        if found:
+            flight.versions = found.versions
+            return Fetched(Outcome.COALESCED, found.status, entry=found)
+        flight.versions = lease.versions if lease else ()
+        return self._ask(wish, _validating(read), lease)
 
     def _lease(
         self, wish: Wish, arrival: Read, deadline: float

@@ -186,6 +186,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     ("/repos/{owner}/{repo}/transfer", (*_REPO_TAGS, "org:{owner}"), frozenset({"POST"})),
     ("/repos/{owner}/{repo}/**", _REPO_TAGS, frozenset()),
+    # Which one it is only GitHub's answer says: repository_tags.
+    ("/repositories/{id}/**", (), frozenset({"PATCH", "DELETE"})),
     ("/user/starred/{owner}/{repo}", _REPO_TAGS, frozenset()),
     ("/user/subscriptions/{owner}/{repo}", _REPO_TAGS, frozenset()),
     ("/user/repos", ("repos:any",), frozenset()),
@@ -296,6 +298,13 @@ def mutated(method: str, path: str) -> tuple[tuple[str, ...], bool]:
             lowered = {name: value.lower() for name, value in names.items()}
             return tuple(tag.format(**lowered) for tag in tags), method in hard
     return (), False
+
+
+def repository_tags(full_name: str) -> tuple[str, ...]:
+    """The tags of all that shows a repository, by its `owner/name`; none for ''."""
+    owner, _, repo = full_name.lower().partition("/")
+    tags = (*_REPO_TAGS, "org:{owner}") if owner and repo else ()
+    return tuple(tag.format(owner=owner, repo=repo) for tag in tags)
 
 
 def purging_events(tags: Iterable[str]) -> dict[str, tuple[str, ...]]:

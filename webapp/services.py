@@ -23,19 +23,24 @@ from webapp.fetching import Fetcher
 from webapp.github.archive import Archive
 from webapp.github.client import Client
 from webapp.github.entries import Finisher
+from webapp.hosts import Hosts
 from webapp.jobs import Jobs
 from webapp.policy import Periods
 from webapp.purging import Purger
 from webapp.serve import Ladder
 from webapp.settings import Settings
+from webapp.shares import Shares
+from webapp.telemetry.recorder import Recorder
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Services:
     """One set per process. Nothing connects before it is used."""
 
     settings: Settings
     callers: Callers
+    hosts: Hosts
+    shares: Shares
     caching: Cache
     redis: Connection
     store: Store
@@ -46,9 +51,11 @@ class Services:
     purger: Purger
     near: Near
     jobs: Jobs
+    recorder: Recorder
 
     def close(self) -> None:
         """Give connections back; used by tests and short-lived commands."""
+        self.recorder.stop(self)
         self.ladder.close()
         self.database.close()
         self.jobs.close()
@@ -80,10 +87,13 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
         public_token=settings.github_public_token,
     )
     finisher = Finisher(settings.github_api_url, periods, random.random)
-    fetcher = Fetcher(store, client, finisher)
-    return Services(
+    shares = Shares(settings.web_threads)
+    fetcher = Fetcher(store, client, finisher, shares)
+    services = Services(
         settings=settings,
         callers=Callers(settings),
+        hosts=Hosts(settings),
+        shares=shares,
         caching=caching,
         redis=redis,
         store=store,
@@ -94,4 +104,8 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
         purger=purger,
         near=Near(settings.redis_url, limit=settings.near_mb * 1024 * 1024),
         jobs=Jobs(settings.broker_url),
+        recorder=Recorder(),
     )
+    if settings.telemetry:
+        services.recorder.start(services)
+    return services

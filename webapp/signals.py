@@ -10,7 +10,7 @@ from blinker import Namespace
 
 _signals = Namespace()
 
-# resource, outcome, path, scope (its kind), seconds, shelf
+# resource, outcome, path, key, scope (its kind), shelf, cause, seconds
 served = _signals.signal("served")
 # resource, path, status, seconds, revalidated
 upstream_called = _signals.signal("upstream-called")

@@ -141,10 +141,19 @@ def _digest(*parts: str) -> str:
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 
-def entry_key(target: Target, scope: Scope, base_url: str) -> str:
-    """Redis key of the finished response: links in it point to `base_url`."""
-    digest = _digest(target.path, target.query, target.media, target.api_version, base_url)
+def target_digest(target: Target, base_url: str) -> str:
+    """What a key says of the target: 128 bits. Links in the finished response point to the base."""
+    return _digest(target.path, target.query, target.media, target.api_version, base_url)
+
+
+def scoped_key(scope: Scope, digest: str) -> str:
+    """Redis key of the finished response of a target, as a scope sees it."""
     return f"fw:e:{SCHEMA}:{scope.name}:{digest}"
+
+
+def entry_key(target: Target, scope: Scope, base_url: str) -> str:
+    """Both at once."""
+    return scoped_key(scope, target_digest(target, base_url))
 
 
 def archive_key(target: Target, scope: Scope) -> str:

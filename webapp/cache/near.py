@@ -17,7 +17,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 import redis
@@ -48,6 +48,15 @@ class NearEntry:
     read_at: float
     count: int
     owner: str
+    _plain: list[bytes] = field(default_factory=list)
+
+    def identity(self) -> bytes:
+        """The body without its coding, unpacked once: at most a second's worth of bodies."""
+        if not self.entry.gzipped:
+            return self.entry.body
+        if not self._plain:
+            self._plain.append(self.entry.identity())
+        return self._plain[0]
 
 
 class PurgeCounts:

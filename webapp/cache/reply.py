@@ -22,27 +22,29 @@ BODYLESS = frozenset({204, 304})
 
 
 def headers_of(
-    entry: Entry,
-    outcome: Outcome,
-    status: str,
-    groups: str,
-    now: float,
+    entry: Entry, outcome: Outcome, cache_status: str, groups: str, now: float
 ) -> Headers:
-    """Every header of a stored answer but those of its body's coding and length.
+    """Every header of a stored answer but those of its body; a 304 has just these."""
+    return moving_headers(entry, outcome, cache_status, now) + fixed_headers(entry, groups)
 
-    `status` is the Cache-Status member, `groups` the Cache-Groups value.
-    """
-    headers: Headers = [
+
+def moving_headers(entry: Entry, outcome: Outcome, cache_status: str, now: float) -> Headers:
+    """What differs from one answer to the next."""
+    return [
         ("X-Cache", outcome.value),
-        ("Cache-Status", status),
-        ("Cache-Control", CACHE_CONTROL),
+        ("Cache-Status", cache_status),
         ("Age", str(max(0, int(now - entry.stored_at)))),
+    ]
+
+
+def fixed_headers(entry: Entry, groups: str) -> Headers:
+    """What stays the same as long as the entry does."""
+    headers: Headers = [
+        ("Cache-Control", CACHE_CONTROL),
         ("ETag", entry.etag),
         ("Vary", VARY),
         ("Cache-Groups", groups),
     ]
-    if entry.content_type:
-        headers.append(("Content-Type", entry.content_type))
     if entry.last_modified:
         headers.append(("Last-Modified", entry.last_modified))
     if entry.link:
@@ -80,13 +82,17 @@ def cache_groups(tags: Sequence[str]) -> str:
 
 def coded_body(entry: Entry, accept_encoding: str) -> tuple[bytes, Headers]:
     """The body as this client takes it, and the headers that say so."""
+    headers: Headers = []
+    if entry.content_type:
+        headers.append(("Content-Type", entry.content_type))
     if entry.gzipped and accepts_gzip(accept_encoding):
-        return entry.body, [
-            ("Content-Encoding", "gzip"),
-            ("Content-Length", str(len(entry.body))),
-        ]
-    body = entry.identity()
-    return body, [] if entry.status in BODYLESS else [("Content-Length", str(len(body)))]
+        body = entry.body
+        headers.append(("Content-Encoding", "gzip"))
+    else:
+        body = entry.identity()
+    if entry.status not in BODYLESS:
+        headers.append(("Content-Length", str(len(body))))
+    return body, headers
 
 
 @lru_cache(maxsize=256)

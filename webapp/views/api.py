@@ -16,10 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from webapp import policy
 from webapp.cache.keys import canonical_path, canonical_target
 from webapp.errors import RequestRefused
+from webapp.hitpath import PREFIX
 from webapp.inspection import inspect
 from webapp.services import Services
 from webapp.views.guard import Guard
-from webapp.views.mirror import PREFIX
 from webapp.views.responses import error_response, json_response
 
 TAGS_MAX = 500

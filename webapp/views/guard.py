@@ -15,15 +15,14 @@ no proxy, where we listen on loopback only: behind a local proxy every caller is
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from enum import Enum
-from urllib.parse import urlsplit
 
 from flask import Flask, request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from webapp.callers import KEY_PREFIX, Callers, bearer
 from webapp.errors import RequestRefused
+from webapp.hosts import Hosts, is_loopback_address, is_loopback_host
 from webapp.settings import Settings
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -59,10 +58,10 @@ ANY_HOST = frozenset({"/healthz", "/readyz"})
 class Guard:
     """Installed once on the app; refuses by RequestRefused."""
 
-    def __init__(self, settings: Settings, callers: Callers) -> None:
+    def __init__(self, settings: Settings, callers: Callers, hosts: Hosts) -> None:
         self._settings = settings
         self._callers = callers
-        self._public_host = urlsplit(settings.public_url or "").netloc.lower()
+        self._hosts = hosts
         self._signer = URLSafeTimedSerializer(settings.secret_key.reveal(), salt="csrf")
 
     def install(self, app: Flask) -> None:
@@ -82,7 +81,7 @@ class Guard:
 
     def base_url(self) -> str:
         """Where links point: PUBLIC_URL, or on a loopback bind the Host that was asked."""
-        return self._settings.public_url or f"{request.scheme}://{request.host.lower()}"
+        return self._hosts.base_url(request.scheme, request.host)
 
     def csrf_token(self) -> str:
         """For a form of ours."""
@@ -90,12 +89,8 @@ class Guard:
 
     def _check_host(self) -> None:
         named = [request.host, request.headers.get("X-Forwarded-Host", "")]
-        if not all(self._is_ours(host) for host in named if host):
+        if not all(self._hosts.is_ours(host) for host in named if host):
             raise RequestRefused(400, "This host name is not ours; see PUBLIC_URL.")
-
-    def _is_ours(self, host: str) -> bool:
-        host = host.strip().lower()
-        return host == self._public_host or (self._settings.loopback and is_loopback_host(host))
 
     def _check_caller(self, access: Access) -> None:
         authorization = request.headers.get("Authorization", "")
@@ -155,26 +150,3 @@ class Guard:
 
 def _challenge() -> dict[str, str]:
     return {name.replace("-", "_"): value for name, value in CHALLENGE.items()}
-
-
-def is_loopback_host(host: str) -> bool:
-    """Whether a Host header names this machine's loopback, with or without a port."""
-    name = urlsplit(f"//{host}").hostname if _well_formed(host) else None
-    return name == "localhost" or is_loopback_address(name or "")
-
-
-def is_loopback_address(address: str) -> bool:
-    """127.0.0.0/8 and ::1."""
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
-
-
-def _well_formed(host: str) -> bool:
-    try:
-        parts = urlsplit(f"//{host}")
-        port = parts.port
-    except ValueError:
-        return False
-    return parts.netloc == host and "@" not in host and port != 0

@@ -16,6 +16,7 @@ from webapp.cache.reply import cache_status_forwarded
 from webapp.callers import Caller
 from webapp.errors import GitHubUnavailable, RequestRefused
 from webapp.fetching import Wish
+from webapp.hitpath import PREFIX, READS
 from webapp.outcome import Outcome
 from webapp.serve import Directives
 from webapp.services import Services
@@ -23,9 +24,7 @@ from webapp.signals import served as served_signal
 from webapp.views.guard import Guard
 from webapp.views.responses import answer_response, entry_response
 
-PREFIX = "/api/v3"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-READS = frozenset({"GET", "HEAD"})
 BODY_MAX = 50 * 1024 * 1024  # bytes of a write
 
 
@@ -77,7 +76,10 @@ def _read(services: Services, caller: Caller, target: Target, base_url: str) -> 
         resource=policy.match(target.path).resource.name,
         outcome=served.outcome.value,
         path=target.path,
+        key=wish.key,
         scope=caller.scope.kind,
+        shelf="redis",
+        cause=served.cache_status.removeprefix("forewarm; "),
         seconds=time.perf_counter() - began,
     )
     if served.entry:
@@ -98,17 +100,21 @@ def _write(services: Services, caller: Caller, target: Target, base_url: str) ->
     if (request.content_length or 0) > BODY_MAX:
         raise RequestRefused(413, "The body is too large.")
     request.max_content_length = BODY_MAX
-    body = request.get_data(cache=False)
+    with services.shares.reading_body():
+        body = request.get_data(cache=False)
     tags, hard = policy.mutated(request.method, target.path)
     try:
-        answer = services.client.write(
-            request.method, target, caller.token, dict(request.headers), body
-        )
+        with services.shares.fetching():
+            answer = services.client.write(
+                request.method, target, caller.token, dict(request.headers), body
+            )
     except GitHubUnavailable:
         # It may have been done all the same.
         services.purger.purge(tags, hard=False, cause="mutation", detail=target.path)
         raise
     if answer.status < 400:
+        # A new name may be held as missing, an id tells no name.
+        tags += policy.repository_tags(answer.full_name)
         services.purger.purge(tags, hard=hard, cause="mutation", detail=target.path)
     return answer_response(
         answer,

@@ -81,8 +81,7 @@ def entry_response(served: Served, tags: tuple[str, ...], now: float) -> Respons
     headers = headers_of(entry, served.outcome, served.cache_status, cache_groups(tags), now)
     asked = request.headers
     if not_modified(entry, asked.get("If-None-Match", ""), asked.get("If-Modified-Since", "")):
-        kept = [pair for pair in headers if pair[0] != "Content-Type"]
-        return _response(b"", 304, kept)
+        return _response(b"", 304, headers)
     body, coding = coded_body(entry, asked.get("Accept-Encoding", ""))
     return _response(body, entry.status, headers + coding)
 

@@ -1,0 +1,88 @@
+"""Listens to what was served, and says so in the log: one line a miss, stale or grace.
+
+Hits are far too many for that. The hit path only appends them to `hits`; here, off the request's
+path, they become a line per resource and FLUSH_EVERY at INFO, and a line each at DEBUG.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import time
+from collections import Counter, deque
+from typing import Any
+
+from webapp.hitpath import Hit
+from webapp.outcome import Outcome
+from webapp.signals import served
+
+log = logging.getLogger(__name__)
+
+FLUSH_EVERY = 5.0  # seconds
+HITS = frozenset({Outcome.HIT.value, Outcome.NEGATIVE.value})
+
+
+class Recorder:
+    """One per process. Counts are exact: what is appended is taken exactly once."""
+
+    def __init__(self, every: float = FLUSH_EVERY) -> None:
+        self.hits: deque[Hit] = deque()
+        self._every = every
+
+    def start(self, sender: object) -> None:
+        """Listen to what `sender` serves, and flush now and then, in forked children too."""
+        served.connect(self._served, sender=sender)
+        atexit.register(self.flush)
+        os.register_at_fork(after_in_child=self._after_fork)
+        self._flush_behind()
+
+    def stop(self, sender: object) -> None:
+        """Stop listening, and say what is left."""
+        served.disconnect(self._served, sender=sender)
+        atexit.unregister(self.flush)
+        self.flush()
+
+    def flush(self) -> None:
+        """Say the hits since the last time."""
+        counts: Counter[tuple[str, str]] = Counter()
+        debug = log.isEnabledFor(logging.DEBUG)
+        while self.hits:
+            resource, outcome, path, scope, shelf, seconds = self.hits.popleft()
+            counts[resource, outcome] += 1
+            if debug:
+                log.debug(
+                    "%s %s %s scope=%s shelf=%s %.3f ms",
+                    *(outcome, resource, path, scope, shelf, seconds * 1000),
+                )
+        for (resource, outcome), number in sorted(counts.items()):
+            log.info("%s %s count=%d", outcome, resource, number)
+
+    def _served(self, _: object, **what: Any) -> None:
+        """A read that Flask has served, as signals.served tells it."""
+        if what["outcome"] in HITS:
+            self.hits.append(
+                (
+                    *(what["resource"], what["outcome"], what["path"], what["scope"]),
+                    *(what["shelf"], what["seconds"]),
+                )
+            )
+        else:
+            log.info(
+                "%s %s %s key=%s scope=%s cause=%s %.1f ms",
+                *(what["outcome"], what["resource"], what["path"], what["key"], what["scope"]),
+                *(what["cause"], what["seconds"] * 1000),
+            )
+
+    def _after_fork(self) -> None:
+        self.hits.clear()  # they are the parent's to say
+        self._flush_behind()
+
+    def _flush_behind(self) -> None:
+        threading.Thread(target=self._run, name="recorder", daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(self._every)
+            self.flush()
