@@ -118,3 +118,47 @@ def test_githubs_refusal_of_a_write_reaches_the_caller(
         repository.edit(description="Not mine to change")
     assert refused.value.status == 403
     assert repository.update() is False
+
+
+def test_a_repository_found_missing_is_there_once_created(
+    py_github: PyGithubFactory, github: StandIn, editor: str
+) -> None:
+    client = py_github(editor)
+    with pytest.raises(pygithub.UnknownObjectException):
+        client.get_repo(f"{ORG}/sequel")
+    client.get_organization(ORG).create_repo("sequel")
+    assert client.get_repo(f"{ORG}/sequel").name == "sequel"
+
+
+def test_a_name_found_missing_is_there_once_a_repository_has_it(
+    py_github: PyGithubFactory, github: StandIn, editor: str
+) -> None:
+    client = py_github(editor)
+    with pytest.raises(pygithub.UnknownObjectException):
+        client.get_repo(f"{ORG}/saga")
+    client.get_repo(REPO).edit(name="saga")
+    assert client.get_repo(f"{ORG}/saga").name == "saga"
+    assert client.get_repo(REPO).name == "saga"  # by a redirect
+
+
+def test_an_edit_by_id_is_seen_by_name(
+    py_github: PyGithubFactory, github: StandIn, editor: str
+) -> None:
+    client = py_github(editor)
+    found = client.get_repo(REPO)
+    found.requester.requestJsonAndCheck(
+        "PATCH", f"/repositories/{found.id}", input={"description": "By its id"}
+    )
+    assert client.get_repo(REPO).description == "By its id"
+
+
+def test_ones_own_new_repository_is_listed(
+    py_github: PyGithubFactory, github: StandIn, editor: str
+) -> None:
+    client = py_github(editor)
+    user = client.get_user()
+    assert isinstance(user, AuthenticatedUser)
+    user.create_repo("diary")
+    assert [each.name for each in client.get_user("editor").get_repos()] == ["diary"]
+    user.create_repo("notes")
+    assert len(list(client.get_user("editor").get_repos())) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+import orjson
 import requests
 
 from webapp.policy import ENDING_STATUSES, NEGATIVE_STATUSES
@@ -42,6 +43,16 @@ class Answer:
     def negative(self) -> bool:
         """A refusal that is remembered for a while."""
         return self.status in NEGATIVE_STATUSES
+
+    @property
+    def full_name(self) -> str:
+        """`owner/name` where the body is a repository, else ''."""
+        try:
+            body = orjson.loads(self.body or b"")
+        except orjson.JSONDecodeError:
+            return ""
+        name = body.get("full_name") if isinstance(body, dict) else None
+        return name if isinstance(name, str) else ""
 
     def chunks(self) -> Iterator[bytes]:
         """The whole body, decoded, however large; closes the connection's use when done."""
