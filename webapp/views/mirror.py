@@ -115,8 +115,6 @@ def _write(services: Services, caller: Caller, target: Target, base_url: str) ->
     if answer.status < 400:
         # A new name may be held as missing, an id tells no name.
         tags += policy.repository_tags(answer.full_name)
-        # A new name may be held as missing, an id tells no name.
-        tags += policy.repository_tags(answer.full_name)
         services.purger.purge(tags, hard=hard, cause="mutation", detail=target.path)
     return answer_response(
         answer,
