@@ -27,7 +27,8 @@ import redis
 from webapp.cache.store import Store
 from webapp.db import queries
 from webapp.db.pool import Database
-from webapp.errors import DatabaseUnavailable, StoreUnavailable
+from webapp.errors import BrokerUnavailable, DatabaseUnavailable, StoreUnavailable
+from webapp.jobs import Jobs
 from webapp.signals import purged
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,10 @@ LOCK_KEY, LOCK_MS = "fw:run:lock", 10_000
 REPLAYED = timedelta(hours=24)
 RETRY_EVERY = 1.0  # seconds
 BATCH = 500  # tags a command
+
+AGAIN, QUEUE = "purge_again", "invalidation"
+AGAIN_MS = 2_000
+"""GitHub's reads lag its writes: what is fetched right after a purge may still be old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,8 @@ class Purge:
 class Purger:
     """One per process."""
 
-    def __init__(self, store: Store, database: Database) -> None:
+    def __init__(self, store: Store, database: Database, jobs: Jobs) -> None:
+        self._jobs = jobs
         self._store = store
         self._database = database
         self._lock = threading.Lock()
@@ -86,6 +92,21 @@ class Purger:
         )
         purged.send(self, tags=purge.tags, hard=hard, cause=cause, detail=detail)
         return len(purge.tags)
+
+    def again(self, tags: Sequence[str], *, cause: str, detail: str) -> None:
+        """Purge softly once more in a moment, by a worker; without a queue this process does."""
+        try:
+            self._jobs.enqueue(AGAIN, QUEUE, list(tags), cause, detail, delay_ms=AGAIN_MS)
+        except BrokerUnavailable:
+            later = threading.Timer(AGAIN_MS / 1000, self._again_here, (tags, cause, detail))
+            later.daemon = True
+            later.start()
+
+    def _again_here(self, tags: Sequence[str], cause: str, detail: str) -> None:
+        try:
+            self.purge(tags, hard=False, cause=cause, detail=detail)
+        except StoreUnavailable as error:
+            log.warning("a second look is put off until Redis is back: %s", error)
 
     def catch_up(self, client: redis.Redis, run_id: str) -> None:
         """Replay what a Redis may have missed, before it is trusted (see connection.CatchUp)."""

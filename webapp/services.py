@@ -78,7 +78,8 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
     store = Store(backend, longest=longest)
     database = Database(settings.database_url, size=settings.database_pool)
     archive = Archive(database)
-    purger = Purger(store, database)
+    jobs = Jobs(settings.broker_url)
+    purger = Purger(store, database, jobs)
     redis.catch_up = purger.catch_up
     client = Client(
         settings.github_api_url,
@@ -103,7 +104,7 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
         ladder=Ladder(store, archive, fetcher, finisher),
         purger=purger,
         near=Near(settings.redis_url, limit=settings.near_mb * 1024 * 1024),
-        jobs=Jobs(settings.broker_url),
+        jobs=jobs,
         recorder=Recorder(),
     )
     if settings.telemetry:

@@ -1,13 +1,19 @@
-"""The worker: `dramatiq workers.main`. Settings, broker, actors, in this order."""
+"""The worker: `dramatiq workers.main`. Settings, services, broker, actors, in this order."""
 
 from __future__ import annotations
 
 import dramatiq
 
-from workers import upkeep
+from webapp.services import build
+from webapp.telemetry import logs
+from workers import invalidation, upkeep
 from workers.broker import JobBroker
 from workers.environment import settings
 
-broker = JobBroker(settings().broker_url)
+_settings = settings()
+logs.configure(_settings.log_level, _settings.log_format)
+services = build(_settings)
+broker = JobBroker(_settings.broker_url)
+invalidation.register(broker, services.purger)
 upkeep.register(broker)
 dramatiq.set_broker(broker)

@@ -6,15 +6,17 @@ and purges what it changed. Whoever has no token of their own only reads.
 
 from __future__ import annotations
 
+import logging
 import time
 
 from flask import Blueprint, Response, request
+from werkzeug.routing import BaseConverter
 
 from webapp import policy
 from webapp.cache.keys import Target, canonical_target
 from webapp.cache.reply import cache_status_forwarded
 from webapp.callers import Caller
-from webapp.errors import GitHubUnavailable, RequestRefused
+from webapp.errors import GitHubUnavailable, RequestRefused, StoreUnavailable
 from webapp.fetching import Wish
 from webapp.hitpath import PREFIX, READS
 from webapp.outcome import Outcome
@@ -24,13 +26,24 @@ from webapp.signals import served as served_signal
 from webapp.views.guard import Guard
 from webapp.views.responses import answer_response, entry_response
 
+log = logging.getLogger(__name__)
+
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 BODY_MAX = 50 * 1024 * 1024  # bytes of a write
+
+
+class Rest(BaseConverter):
+    """Whatever follows, with empty segments and line ends: what of it is refused is said below."""
+
+    part_isolating = False
+    regex = r"[\s\S]*"
+    weight = 200
 
 
 def blueprint(services: Services, guard: Guard) -> Blueprint:
     """The mirror's views."""
     views = Blueprint("mirror", __name__)
+    views.record(lambda state: state.app.url_map.converters.setdefault("rest", Rest))
     rules = {"methods": METHODS, "provide_automatic_options": False, "strict_slashes": False}
 
     def mirror(path: str = "") -> Response:  # noqa: ARG001 - the whole path is read below
@@ -43,12 +56,14 @@ def blueprint(services: Services, guard: Guard) -> Blueprint:
         return _write(services, caller, target, base_url)
 
     views.add_url_rule(PREFIX, view_func=mirror, **rules)  # type: ignore[arg-type]
-    views.add_url_rule(f"{PREFIX}/<path:path>", view_func=mirror, **rules)  # type: ignore[arg-type]
+    views.add_url_rule(f"{PREFIX}/<rest:path>", view_func=mirror, **rules)  # type: ignore[arg-type]
     return views
 
 
 def _target() -> Target:
-    path = request.environ["PATH_INFO"].removeprefix(PREFIX) or "/"
+    # Routing sees one slash in front, however many there are.
+    whole = "/" + request.environ["PATH_INFO"].lstrip("/")
+    path = whole.removeprefix(PREFIX) or "/"
     return canonical_target(
         path,
         request.environ.get("QUERY_STRING", ""),
@@ -99,9 +114,12 @@ def _write(services: Services, caller: Caller, target: Target, base_url: str) ->
     assert caller.token is not None
     if (request.content_length or 0) > BODY_MAX:
         raise RequestRefused(413, "The body is too large.")
-    request.max_content_length = BODY_MAX
+    # A chunked body announces no length, and what exceeds the limit would be cut off in silence.
+    request.max_content_length = BODY_MAX + 1
     with services.shares.reading_body():
         body = request.get_data(cache=False)
+    if len(body) > BODY_MAX:
+        raise RequestRefused(413, "The body is too large.")
     tags, hard = policy.mutated(request.method, target.path)
     try:
         with services.shares.fetching():
@@ -110,12 +128,12 @@ def _write(services: Services, caller: Caller, target: Target, base_url: str) ->
             )
     except GitHubUnavailable:
         # It may have been done all the same.
-        services.purger.purge(tags, hard=False, cause="mutation", detail=target.path)
+        _purge(services, tags, False, target.path)
         raise
     if answer.status < 400:
         # A new name may be held as missing, an id tells no name.
         tags += policy.repository_tags(answer.full_name)
-        services.purger.purge(tags, hard=hard, cause="mutation", detail=target.path)
+        _purge(services, tags, hard, target.path)
     return answer_response(
         answer,
         Outcome.ERROR if answer.limited else Outcome.BYPASS,
@@ -124,6 +142,17 @@ def _write(services: Services, caller: Caller, target: Target, base_url: str) ->
         base_url=base_url,
         path=target.path,
     )
+
+
+def _purge(services: Services, tags: tuple[str, ...], hard: bool, path: str) -> None:
+    """What the write changed. GitHub has done it: nothing may keep its answer from the caller."""
+    if not tags:
+        return
+    try:
+        services.purger.purge(tags, hard=hard, cause="mutation", detail=path)
+    except StoreUnavailable:
+        log.warning("a purge waits for Redis in this process's memory alone: %s", " ".join(tags))
+    services.purger.again(tags, cause="mutation", detail=path)
 
 
 def _directives(honour_no_cache: bool) -> Directives:
@@ -135,8 +164,9 @@ def _directives(honour_no_cache: bool) -> Directives:
     only_if_cached = False
     for part in control.lower().split(","):
         name, _, value = part.strip().partition("=")
-        if name == "max-age" and value.strip('"').isdigit():
-            max_age = float(value.strip('"')[:9])
+        seconds = value.strip('"')
+        if name == "max-age" and seconds.isascii() and seconds.isdigit():
+            max_age = float(seconds[:9])
         elif name == "only-if-cached":
             only_if_cached = True
         elif name == "no-cache" and honour_no_cache:
