@@ -7,12 +7,14 @@ import asyncio
 import contextlib
 import signal
 import socket
+import sys
 from pathlib import Path
 
 from tests.standin.control import PREFIX, Control
 from tests.standin.github import GitHub
 from tests.standin.message import Reply, Request
 from tests.standin.shapes.site import Site
+from tests.standin.traffic import Traffic
 from tests.standin.wire import Connection
 from tests.standin.world import Size
 
@@ -45,9 +47,10 @@ async def serve(options: argparse.Namespace) -> None:
     """Listen, say so, serve until told to stop."""
     loop = asyncio.get_running_loop()
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    listener = socket.create_server(
-        (options.host, options.port), family=family, backlog=1024, reuse_port=False
-    )
+    try:
+        listener = socket.create_server((options.host, options.port), family=family, backlog=1024)
+    except OSError as error:
+        sys.exit(f"stand-in: can't listen on {options.host}:{options.port}: {error.strerror}")
     port = listener.getsockname()[1]
     host = f"[{options.host}]" if ":" in options.host else options.host
     api = options.public_url or f"http://{host}:{port}{options.prefix}"
@@ -72,7 +75,12 @@ async def serve(options: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     print(f"{READY} http://{host}:{port}{options.prefix}", flush=True)
+    traffic = None
+    if options.traffic:
+        traffic = loop.create_task(Traffic(github, options.seed).run())
     await stop.wait()
+    if traffic is not None:
+        traffic.cancel()
     server.close()
     for connection in list(open_connections):
         connection.close()

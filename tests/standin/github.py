@@ -23,7 +23,15 @@ from tests.standin.faults_applied import replacement, spoil
 from tests.standin.feeds import Feeds
 from tests.standin.limits import WRITE_POINTS, Limits
 from tests.standin.message import Reply, Request
-from tests.standin.rendering import Rendered, media_type, render, wants_gzip, wants_pretty
+from tests.standin.rendering import Rendered, render, wants_gzip, wants_pretty
+from tests.standin.reply_headers import (
+    VARY,
+    VERSIONS,
+    about,
+    cache_control,
+    constant,
+    scopes,
+)
 from tests.standin.request_log import Entry, RequestLog
 from tests.standin.routes import BELOW_REPO, ROUTES, Endpoint, Route, Router, docs_url
 from tests.standin.shapes.errors import DOCS, Refusal, not_found
@@ -32,29 +40,12 @@ from tests.standin.switches import Switches
 from tests.standin.webhooks import Webhooks
 from tests.standin.world import Size, World
 
-VERSIONS = ("2022-11-28", "2026-03-10")
 SAFE = ("GET", "HEAD")
 MOST_RENDERED = 4_000
 NO_USER_AGENT = (
     "Request forbidden by administrative rules. Please make sure your request has a User-Agent "
     "header."
 )
-VARY = "Accept, Authorization, Cookie, X-GitHub-OTP, Accept-Encoding"
-EXPOSED = (
-    "ETag, Link, Location, Retry-After, X-GitHub-OTP, X-RateLimit-Limit, X-RateLimit-Remaining, "
-    "X-RateLimit-Used, X-RateLimit-Resource, X-RateLimit-Reset, X-OAuth-Scopes, "
-    "X-Accepted-OAuth-Scopes, X-Poll-Interval, X-GitHub-Media-Type, X-GitHub-Request-Id"
-)
-CONSTANT_HEADERS = [
-    ("Access-Control-Allow-Origin", "*"),
-    ("Access-Control-Expose-Headers", EXPOSED),
-    ("Referrer-Policy", "origin-when-cross-origin, strict-origin-when-cross-origin"),
-    ("Strict-Transport-Security", "max-age=31536000; includeSubdomains; preload"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "deny"),
-    ("X-XSS-Protection", "0"),
-    ("Content-Security-Policy", "default-src 'none'"),
-]
 
 
 @dataclass(slots=True)
@@ -285,8 +276,7 @@ class GitHub:
         if encoded:
             headers.append(("Content-Encoding", "gzip"))
         if request.method in SAFE and rendered.status == 200:
-            scope = "public" if "authorization" not in request.headers else "private"
-            headers.append(("Cache-Control", f"{scope}, max-age=60, s-maxage=60"))
+            headers.append(("Cache-Control", cache_control(request.headers)))
         headers.append(("Vary", VARY))
         if outcome.etag is not None and (self.switches.etag_on_304 or not outcome.not_modified):
             headers.append(("ETag", outcome.etag))
@@ -295,22 +285,11 @@ class GitHub:
         for name, value in rendered.headers.items():
             if name != "Link" or not outcome.not_modified:
                 headers.append((name, value))
-        headers += self._token_headers(caller)
-        headers.append(("X-GitHub-Media-Type", media_type(request.headers)))
-        version = request.headers.get("x-github-api-version", VERSIONS[0])
-        headers.append(("X-GitHub-Api-Version-Selected", version))
-        headers.append(("X-GitHub-Request-Id", f"FA4E:{entry.seq:06X}:5EED:{entry.seq * 7:X}:0"))
+        headers += scopes(caller.token) + about(request.headers, entry.seq)
         if self.switches.rate_headers:
             headers += self._rate_headers(outcome)
-        headers += CONSTANT_HEADERS
-        headers += [("Set-Cookie", cookie) for cookie in self.switches.set_cookies]
+        headers += constant(self.switches)
         return Reply(304 if outcome.not_modified else rendered.status, headers, body)
-
-    def _token_headers(self, caller: Caller) -> list[tuple[str, str]]:
-        if caller.token is None or caller.token.kind != "classic":
-            return []
-        scopes = ", ".join(caller.token.scopes)
-        return [("X-OAuth-Scopes", scopes), ("X-Accepted-OAuth-Scopes", "repo")]
 
     def _rate_headers(self, outcome: Outcome) -> list[tuple[str, str]]:
         found = self.limits.headers(outcome.caller.account, outcome.resource)

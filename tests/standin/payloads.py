@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from tests.standin.clock import iso
 from tests.standin.generator import sha
-from tests.standin.model import Repo
+from tests.standin.model import Owner, Repo
 from tests.standin.shapes.activity import person
 from tests.standin.shapes.owners import account_owner, simple_org, simple_owner
 from tests.standin.shapes.repos import full_repo, minimal_repo
-from tests.standin.shapes.site import HTML, Json, node_id
+from tests.standin.shapes.site import HTML, Json, Site, node_id
 from tests.standin.world import Change
 
 if TYPE_CHECKING:
@@ -35,10 +35,15 @@ def payload(github: GitHub, change: Change, installation: int | None) -> Json:
     if own is not None:
         found |= own(github, change)
     found |= change.extra
+    if change.former_owner is not None:
+        found["changes"] = {"owner": {"from": _former(site, change.former_owner)}}
     if change.event == "push":
         # Pushes alone give these as numbers.
         repository |= {"created_at": int(repo.created_at), "pushed_at": int(repo.pushed_at)}
         repository |= {"stargazers": repo.stars, "master_branch": repo.default_branch}
+        repository["owner"] |= {"name": owner.login, "email": owner.email}
+        if "organization" in repository:
+            repository["organization"] = owner.login
     found["repository"] = repository
     if owner.kind == "Organization":
         found["organization"] = simple_org(site, owner)
@@ -46,6 +51,12 @@ def payload(github: GitHub, change: Change, installation: int | None) -> Json:
     if installation is not None:
         found["installation"] = {"id": installation, "node_id": node_id("MDI", installation)}
     return found
+
+
+def _former(site: Site, owner: Owner) -> Json:
+    if owner.kind == "Organization":
+        return {"organization": simple_org(site, owner)}
+    return {"user": simple_owner(site, owner)}
 
 
 def _sender(github: GitHub, login: str) -> Json:
@@ -97,6 +108,7 @@ def _star(github: GitHub, change: Change) -> Json:
 def _fork(github: GitHub, change: Change) -> Json:
     fork = Repo(**{name: getattr(change.repo, name) for name in Repo.__slots__})
     fork.id, fork.fork, fork.stars, fork.forks = change.repo.id + 1, True, 0, 0
+    fork.language = None  # Not known yet while it is made.
     fork.owner = change.sender
     account = github.credentials.accounts.get(change.sender)
     owner = github.world.owner(change.repo.owner) if account is None else account_owner(account)

@@ -94,6 +94,8 @@ class StandIn:
         except BaseException:
             process.kill()
             process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
             raise
 
     def stop(self) -> None:

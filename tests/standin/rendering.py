@@ -73,11 +73,3 @@ def wants_pretty(headers: Mapping[str, str], rendered: Rendered) -> bool:
     agent = headers.get("user-agent", "")
     json = rendered.content_type.startswith("application/json")
     return json and bool(rendered.body) and any(name in agent for name in PEOPLES_CLIENTS)
-
-
-def media_type(headers: Mapping[str, str]) -> str:
-    """X-GitHub-Media-Type for what was asked."""
-    accept = headers.get("accept", "")
-    if "raw" in accept:
-        return "github.v3; param=raw"
-    return "github.v3; format=json" if "json" in accept else "github.v3"

@@ -45,6 +45,7 @@ class Change:
     repo: Repo
     sender: str
     extra: dict[str, Any] = field(default_factory=dict)
+    former_owner: Owner | None = None
 
 
 @dataclass(slots=True)
@@ -280,10 +281,7 @@ class World:
         self._owned[old.login.lower()].remove(repo.id)
         self._owned[new.login.lower()].append(repo.id)
         repo.owner = new.login
-        kind = "organization" if old.kind == "Organization" else "user"
-        came = {kind: {"login": old.login, "id": old.id}}
-        extra = {"changes": {"owner": {"from": came}}}
-        self._tell(Change("repository", "transferred", repo, sender, extra))
+        self._tell(Change("repository", "transferred", repo, sender, former_owner=old))
 
     def _move(self, repo: Repo, owner: str, name: str) -> None:
         new = (owner.lower(), name.lower())
