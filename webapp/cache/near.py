@@ -6,6 +6,9 @@ changes the count of its owner (or of all); an entry is inserted with the count 
 before a purge nor one that inserts just after it serves the old answer. Where messages are lost
 without notice, age bounds what can be served to MAX_AGE.
 
+What this process purges or fetches itself counts at once, not when the message comes round: who has
+written, or asked past the cache, never sees the answer from before.
+
 Entries are inserted anew at least every MAX_AGE, so dropping the oldest insertion first is LRU to
 the second, and a hit needs no lock and moves nothing.
 """
@@ -26,7 +29,9 @@ from webapp.cache.connection import UNREACHABLE, plain_connection
 from webapp.cache.entry import Entry
 from webapp.cache.reply import Headers
 from webapp.cache.store import PURGES_CHANNEL
+from webapp.outcome import Outcome
 from webapp.secret import Secret
+from webapp.signals import purged, served
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +42,9 @@ SILENCE = 2.0  # seconds without an answer to a ping, after which the line is de
 RECONNECT = 0.25  # seconds
 OWNERS_MAX = 100_000
 EVERYBODY = ""
+FETCHED = frozenset(
+    {each.value for each in (Outcome.MISS, Outcome.REVALIDATED, Outcome.COALESCED, Outcome.BYPASS)}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +117,8 @@ class Near:
         self._bytes = 0
         self._lock = threading.Lock()
         self._pid = 0
+        purged.connect(self._purged_here)
+        served.connect(self._served_here)
 
     def get(self, key: str) -> NearEntry | None:
         """What may be served now, if anything."""
@@ -128,14 +138,25 @@ class Near:
         if not self.listening() or size > self._limit:
             return
         with self._lock:
-            replaced = self._entries.pop(key, None)
-            if replaced:
-                self._bytes -= len(replaced.entry.body) + OVERHEAD
+            self._drop(key)
             self._entries[key] = entry
             self._bytes += size
             while self._bytes > self._limit:
                 oldest = self._entries.pop(next(iter(self._entries)))
                 self._bytes -= len(oldest.entry.body) + OVERHEAD
+
+    def _purged_here(self, _: object, *, tags: Iterable[str], **__: object) -> None:
+        self.counts.heard(tags)
+
+    def _served_here(self, _: object, *, key: str, outcome: str, **__: object) -> None:
+        if outcome in FETCHED:
+            with self._lock:
+                self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        dropped = self._entries.pop(key, None)
+        if dropped:
+            self._bytes -= len(dropped.entry.body) + OVERHEAD
 
     def listening(self) -> bool:
         """Whether purges are heard; starts the listener in a process that has none yet."""
