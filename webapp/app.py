@@ -15,12 +15,13 @@ from webapp.services import Services
 from webapp.settings import Settings
 from webapp.views import api, dashboard, health, mirror
 from webapp.views.guard import Guard
-from webapp.views.responses import register_errors
+from webapp.views.responses import JsonProvider, register_errors
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 VERSION = "0.1.0"
+BODY_MAX = 1024 * 1024  # bytes of a request; the mirror has its own limit
 
 
 def create_app(settings: Settings) -> Flask:
@@ -48,7 +49,9 @@ def create_app(settings: Settings) -> Flask:
         static_folder="../static",
     )
     app.url_map.merge_slashes = False
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json = JsonProvider(app)
+    app.json.sort_keys = False
+    app.config["MAX_CONTENT_LENGTH"] = BODY_MAX
     app.config["DEMO"] = settings.demo
     app.extensions["services"] = built = services.build(settings, app)
     guard = Guard(settings, built.callers, built.hosts)

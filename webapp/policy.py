@@ -159,7 +159,13 @@ REFUSED = (
     "/installation/**",
     *(
         f"{owner}/{part}"
-        for owner in ("/repos/{owner}/{repo}", "/repositories/{id}", "/orgs/{owner}")
+        for owner in (
+            "/repos/{owner}/{repo}",
+            "/repositories/{id}",
+            "/orgs/{owner}",
+            "/organizations/{id}",
+            "/enterprises/{owner}",
+        )
         for part in (
             "hooks/**",
             "keys/**",
@@ -253,6 +259,11 @@ def _split(path: str) -> tuple[str, ...]:
     return tuple(path[1:].split("/"))
 
 
+def _tidied(path: str) -> tuple[str, ...]:
+    """Without empty segments: whoever stands in front of a GitHub Enterprise may merge slashes."""
+    return tuple(segment for segment in path.split("/") if segment)
+
+
 _ROWS = tuple((row, _split(path)) for row in RESOURCES for path in row.paths)
 _REFUSED = tuple(_split(path) for path in REFUSED)
 _MUTATIONS = tuple((_split(path), tags, hard) for path, tags, hard in MUTATIONS)
@@ -285,13 +296,13 @@ def refused(path: str, *, service: bool) -> bool:
     """Whether callers without a GitHub token of their own are kept from this canonical path."""
     if service and path in ALLOWED_TO_SERVICE:
         return False
-    segments = _split(path)
+    segments = _tidied(path.lower())
     return any(_fit(pattern, segments) is not None for pattern in _REFUSED)
 
 
 def mutated(method: str, path: str) -> tuple[tuple[str, ...], bool]:
     """The tags that a write to this canonical path makes untrue, and whether to purge them hard."""
-    segments = _split(path)
+    segments = _tidied(path)
     for pattern, tags, hard in _MUTATIONS:
         names = _fit(pattern, segments)
         if names is not None:

@@ -126,5 +126,5 @@ def not_modified(entry: Entry, if_none_match: str, if_modified_since: str) -> bo
     try:
         since = parsedate_to_datetime(if_modified_since)
         return parsedate_to_datetime(entry.last_modified) <= since
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False

@@ -21,6 +21,7 @@ from webapp.github.links import rewritten_body, rewritten_link, rewritten_locati
 from webapp.policy import JITTER, UNPROVEN_FRESH, UNPROVEN_GRACE, Match, Periods, match
 
 STORABLE = frozenset({200, 204})
+NOT_PUBLIC = ("private", "internal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,16 +138,15 @@ def nowhere(answer: Answer) -> Answer:
 
 def shows_private(body: bytes) -> bool:
     """Whether anything inside says that it is private."""
-    return _any_private(_parsed(body))
-
-
-def _any_private(value: Any) -> bool:
-    if isinstance(value, dict):
-        if value.get("private") is True or value.get("visibility") in {"private", "internal"}:
-            return True
-        return any(_any_private(each) for each in value.values())
-    if isinstance(value, list):
-        return any(_any_private(each) for each in value)
+    left = [_parsed(body)]
+    while left:  # no recursion: a deployment's payload is as deep as its author likes
+        value = left.pop()
+        if isinstance(value, list):
+            left.extend(value)
+        elif isinstance(value, dict):
+            if value.get("private") is True or value.get("visibility") in NOT_PUBLIC:
+                return True
+            left.extend(value.values())
     return False
 
 

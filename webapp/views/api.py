@@ -7,7 +7,6 @@ the parameter.
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
@@ -78,9 +77,9 @@ def blueprint(services: Services, guard: Guard) -> APIBlueprint:
     @views.get("/entries")
     def entries(query: EntriesQuery) -> Response:
         """Why a path is a hit or a miss: what each shelf holds, and what would purge it."""
-        parts = urlsplit(query.path)
+        path, _, parameters = query.path.partition("?")
         target = canonical_target(
-            parts.path.removeprefix(PREFIX) or "/", parts.query, query.accept, query.api_version
+            path.removeprefix(PREFIX) or "/", parameters, query.accept, query.api_version
         )
         base_url = guard.base_url() + PREFIX
         return json_response(inspect(services.store, services.archive, target, base_url))
@@ -97,5 +96,6 @@ def validation_failed(error: ValidationError) -> Response:
 
 def _own_tag(path: str) -> str | None:
     """A path's row's tag; None where only the owner's or everybody's would do."""
-    tag = policy.match(canonical_path(urlsplit(path).path.removeprefix(PREFIX))).tags[0]
+    # Not urlsplit: it would read //name as a host's.
+    tag = policy.match(canonical_path(path.partition("?")[0].removeprefix(PREFIX))).tags[0]
     return None if tag == "all" or tag.startswith("owner:") else tag

@@ -72,6 +72,8 @@ class Guard:
         """Raises RequestRefused (400, 401, 403)."""
         if request.path not in ANY_HOST:
             self._check_host()
+        if request.url_rule is None:
+            return  # no view will run: a 404 or 405 tells nobody anything
         access = ACCESS.get(request.blueprint or "", Access.ADMINISTRATOR)
         if access in {Access.OPEN, Access.SCOPED, Access.SIGNED}:
             return
@@ -88,8 +90,9 @@ class Guard:
         return self._signer.dumps("form")
 
     def _check_host(self) -> None:
-        named = [request.host, request.headers.get("X-Forwarded-Host", "")]
-        if not all(self._hosts.is_ours(host) for host in named if host):
+        # Empty where there is none, where there are two, and where it can't be a host's name.
+        named, forwarded = request.host, request.headers.get("X-Forwarded-Host", "")
+        if not self._hosts.is_ours(named) or (forwarded and not self._hosts.is_ours(forwarded)):
             raise RequestRefused(400, "This host name is not ours; see PUBLIC_URL.")
 
     def _check_caller(self, access: Access) -> None:

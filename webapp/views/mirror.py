@@ -43,7 +43,7 @@ class Rest(BaseConverter):
 def blueprint(services: Services, guard: Guard) -> Blueprint:
     """The mirror's views."""
     views = Blueprint("mirror", __name__)
-    views.record(lambda state: state.app.url_map.converters.setdefault("rest", Rest))
+    views.record(lambda state: state.app.url_map.converters.update(rest=Rest))
     rules = {"methods": METHODS, "provide_automatic_options": False, "strict_slashes": False}
 
     def mirror(path: str = "") -> Response:  # noqa: ARG001 - the whole path is read below

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import orjson
 from flask import Flask, Response, request
+from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException
 
 from webapp.cache.reply import (
@@ -137,6 +138,13 @@ def json_response(value: object, status: int = 200) -> Response:
     """JSON of ours."""
     body = orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
     return Response(body, status, content_type="application/json; charset=utf-8")
+
+
+class JsonProvider(DefaultJSONProvider):
+    """Request bodies by orjson: one nested too deeply is a ValueError, not a RecursionError."""
+
+    def loads(self, s: str | bytes, **_: object) -> object:
+        return orjson.loads(s)
 
 
 def register_errors(app: Flask) -> None:
