@@ -10,20 +10,20 @@ runs as an unprivileged account, which PostgreSQL insists on.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, ClassVar
 
 import psutil
 
 from script.accounts import AccountError, account_for, owner_name, spawn_for
+from script.locks import inherited_lock, record_lock
 from script.ports import free_port, port_is_free
 from script.var import kept_secret, rotate
 
@@ -51,6 +51,7 @@ class Store(ABC):
         self.directory = directory.resolve()
         self.data = self.directory / "data"
         self.log = self.directory / "log"
+        self._lock = self.directory / "lock"
         self._wanted_port = port
         self._given_password = password
         self._port: int | None = None
@@ -161,24 +162,22 @@ class Store(ABC):
                 f"{self.directory} belongs to {owner_name(self.directory)}: "
                 f"run as that user, or remove it"
             ) from None
-        try:
-            fcntl.lockf(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not record_lock(owner):
             owner.seek(0)
             pid = owner.read().strip() or "unknown"
             owner.close()
             raise StoreError(
                 f"{self.name} in {self.directory} is in use by another script (pid {pid}): "
                 f"stop that one first"
-            ) from None
+            )
         owner.truncate(0)
         owner.write(str(os.getpid()))
         owner.flush()
         self._owner = owner
 
     def _stop_leftover(self) -> None:
-        with self._lock() as free:
-            if free:
+        with inherited_lock(self._lock) as lock:
+            if lock is not None:
                 return
         leftovers = [
             process
@@ -192,11 +191,11 @@ class Store(ABC):
         remembered = self.directory / "port"
         self._port = self._choose_port(remembered)
         rotate(self.log)
-        with self.log.open("ab") as log, self._lock() as free:
-            if not free:
+        with self.log.open("ab") as log, inherited_lock(self._lock) as lock:
+            if lock is None:
                 raise StoreError(f"{self.name} in {self.directory} is still running: stop it first")
             began = log.tell()
-            server = self._spawn(self._command(), log, self._lock_file.fileno())
+            server = self._spawn(self._command(), log, lock.fileno())
             # From here on the server alone holds the lock: ours closes at the end of this block.
         self._server = server
         deadline = time.monotonic() + START_SECONDS
@@ -285,8 +284,8 @@ class Store(ABC):
         """Wait for the end of every process that holds the lock; False after `seconds`."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            with self._lock() as free:
-                if free:
+            with inherited_lock(self._lock) as lock:
+                if lock is not None:
                     return True
             if self._server is not None:
                 self._server.poll()
@@ -302,14 +301,3 @@ class Store(ABC):
         if self._owner is not None:
             self._owner.close()
             self._owner = None
-
-    @contextlib.contextmanager
-    def _lock(self) -> Iterator[bool]:
-        """Take the server's lock for the length of the block; False where a server holds it."""
-        with (self.directory / "lock").open("w") as self._lock_file:
-            try:
-                fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True

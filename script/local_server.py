@@ -16,12 +16,10 @@ import http.client
 import os
 import resource
 import shlex
-import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import FrameType
 
 from script.embedded import (
     Postgres,
@@ -31,6 +29,7 @@ from script.embedded import (
     start_together,
     stop_together,
 )
+from script.interruption import Interrupted, Interruption
 from script.local_settings import (
     Plan,
     StandInGitHub,
@@ -55,31 +54,6 @@ OPEN_FILES = 65_536  # a thousand clients need more than the 1,024 that many sys
 
 class Refusal(Exception):
     """script/server can't do as asked; one line that says why and what would do."""
-
-
-class Interrupted(Exception):
-    """Ctrl-C or SIGTERM; `status` is the exit status that says so."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-
-class Interruption:
-    """Ctrl-C, SIGTERM and a closed terminal, to be looked at: no work is torn in the middle."""
-
-    def __init__(self) -> None:
-        self.status = 0
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
-                signal.signal(number, self._note)
-
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        self.status = 128 + number
-
-    def check(self) -> None:
-        if self.status:
-            raise Interrupted(self.status)
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:

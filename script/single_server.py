@@ -8,7 +8,6 @@ end those of one that was killed (-9).
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import IO
 
 import psutil
+
+from script.locks import record_lock
 
 
 class AlreadyRunning(Exception):
@@ -31,14 +32,12 @@ class SingleServer:
         self._groups: list[int] = []
         file.parent.mkdir(parents=True, exist_ok=True)
         self._record: IO[str] = file.open("a+")
-        try:
-            fcntl.lockf(self._record, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not record_lock(self._record):
             pid, where, _ = _read(self._record)
             self._record.close()
             raise AlreadyRunning(
                 f"another one runs in this checkout already: pid {pid or 'unknown'}, {where}"
-            ) from None
+            )
         _, _, self._left_over = _read(self._record)
         self._address = address
         self._write()
