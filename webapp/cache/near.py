@@ -19,6 +19,7 @@ import logging
 import os
 import threading
 import time
+import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -72,24 +73,25 @@ class PurgeCounts:
 
     def __init__(self) -> None:
         self._sequence = 0
-        self._floor = 0
-        self._by_owner: dict[str, int] = {}
+        # One tuple, replaced as one: a floor never goes with another floor's owners.
+        self._counted: tuple[int, dict[str, int]] = (0, {})
         self._lock = threading.Lock()
 
     def of(self, owner: str) -> int:
         """A number that changes with every purge that could concern this owner."""
-        return self._by_owner.get(owner, self._floor)
+        floor, by_owner = self._counted
+        return by_owner.get(owner, floor)
 
     def heard(self, tags: Iterable[str]) -> None:
         """Count a message's purges."""
         owners = {owner_of(tag) for tag in tags}
         with self._lock:
             self._sequence += 1
-            if EVERYBODY in owners or len(self._by_owner) > OWNERS_MAX:
-                self._by_owner.clear()
-                self._floor = self._sequence
+            _, by_owner = self._counted
+            if EVERYBODY in owners or len(by_owner) > OWNERS_MAX:
+                self._counted = (self._sequence, {})
             else:
-                self._by_owner.update(dict.fromkeys(owners, self._sequence))
+                by_owner.update(dict.fromkeys(owners, self._sequence))
 
     def missed(self) -> None:
         """Messages may have been lost: everybody may have been purged."""
@@ -109,16 +111,21 @@ class Near:
 
     def __init__(self, url: Secret, *, limit: int) -> None:
         """`limit` is in bytes; 0 turns the shelf off."""
-        self.counts = PurgeCounts()
-        self.subscribed = False
         self._url = url
         self._limit = limit
+        self.start_afresh()
+        purged.connect(self._purged_here)
+        served.connect(self._served_here)
+        _shelves.add(self)
+
+    def start_afresh(self) -> None:
+        """Empty and deaf, as in a new process."""
+        self.counts = PurgeCounts()
+        self.subscribed = False
         self._entries: dict[str, NearEntry] = {}
         self._bytes = 0
         self._lock = threading.Lock()
         self._pid = 0
-        purged.connect(self._purged_here)
-        served.connect(self._served_here)
 
     def get(self, key: str) -> NearEntry | None:
         """What may be served now, if anything."""
@@ -141,9 +148,7 @@ class Near:
             self._drop(key)
             self._entries[key] = entry
             self._bytes += size
-            while self._bytes > self._limit:
-                oldest = self._entries.pop(next(iter(self._entries)))
-                self._bytes -= len(oldest.entry.body) + OVERHEAD
+            self._shrink(entry.read_at - MAX_AGE)
 
     def _purged_here(self, _: object, *, tags: Iterable[str], **__: object) -> None:
         self.counts.heard(tags)
@@ -157,6 +162,14 @@ class Near:
         dropped = self._entries.pop(key, None)
         if dropped:
             self._bytes -= len(dropped.entry.body) + OVERHEAD
+
+    def _shrink(self, oldest: float) -> None:
+        # Those too old to serve go first: their unpacked bodies don't count against the limit.
+        while self._entries:
+            key = next(iter(self._entries))
+            if self._bytes <= self._limit and self._entries[key].read_at >= oldest:
+                return
+            self._drop(key)
 
     def listening(self) -> bool:
         """Whether purges are heard; starts the listener in a process that has none yet."""
@@ -173,14 +186,10 @@ class Near:
         return self._bytes
 
     def _start(self) -> None:
-        # Once a process: after a fork the parent's listener and what it holds are not ours.
         with self._lock:
             if self._pid == os.getpid():
                 return
             self._pid = os.getpid()
-            self.subscribed = False
-            self._entries.clear()
-            self._bytes = 0
         threading.Thread(target=self._listen, name="near-purges", daemon=True).start()
 
     def _listen(self) -> None:
@@ -215,3 +224,15 @@ class Near:
             log.info("near shelf off: purges are not heard")
         self.subscribed = False
         self.counts.missed()
+
+
+_shelves: weakref.WeakSet[Near] = weakref.WeakSet()
+
+
+def _forget_in_child() -> None:
+    """A fork copies what the parent holds, but not the listener that keeps it true."""
+    for shelf in _shelves:
+        shelf.start_afresh()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)
