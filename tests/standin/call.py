@@ -11,7 +11,7 @@ import orjson
 from tests.standin.credentials import Caller
 from tests.standin.message import Request
 from tests.standin.model import Owner, Parts, Repo
-from tests.standin.paging import Page
+from tests.standin.paging import Page, integer
 from tests.standin.parts import parts_of
 from tests.standin.shapes.errors import DOCS, Refusal, blocked, forbidden, moved, not_found
 from tests.standin.shapes.owners import account_owner
@@ -109,9 +109,7 @@ class Call:
         """The repository that the path names, by name or by id; else 404, 301 or 451."""
         params = self.params
         if "repo_id" in params:
-            found: Repo | int | None = (
-                self.world.by_id(int(params["repo_id"])) if params["repo_id"].isdigit() else None
-            )
+            found: Repo | int | None = self.world.by_id(integer(params["repo_id"], 0))
         else:
             found = self.world.find(params["owner"], params["repo"])
         if isinstance(found, int):
@@ -174,7 +172,7 @@ class Call:
         return found
 
     def _owner_by_id(self, text: str) -> Owner:
-        found = self.world.owner_by_id(int(text)) if text.isdigit() else None
+        found = self.world.owner_by_id(integer(text, 0))
         if found is None:
             raise self.not_found()
         return found

@@ -63,8 +63,8 @@ class Changes:
     def _sender(self, order: Order) -> str:
         return str(order.get("sender", "forewarm-bot"))
 
-    def _tell(self, order: Order, change: Change) -> Change | None:
-        return change if order.get("webhook", True) else None
+    def _tell(self, order: Order, change: Change) -> Change:
+        return change if order.get("webhook", True) else replace(change, silent=True)
 
     def shown(self, repo: Repo) -> Order:
         return {"id": repo.id, "full_name": repo.full_name, "updated_at": repo.updated_at}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from tests.standin.accounts import Account, Token, well_known_accounts, well_known_tokens
 from tests.standin.clock import Clock
+from tests.standin.world import Change
 
 
 class BadCredentials(Exception):
@@ -71,6 +72,21 @@ class Credentials:
         """By the account's or one of its tokens' names; KeyError where neither is known."""
         token = self.by_name.get(name)
         return self.accounts[token.account if token else name]
+
+    def happened(self, change: Change) -> None:
+        """A listener of the world: access stays with a repository whatever its name becomes, and
+        an owner's administrators see what turns private.
+        """
+        repo = change.repo
+        name = repo.full_name.lower()
+        if repo.private and change.action in ("created", "privatized"):
+            for account in self.accounts.values():
+                if repo.owner.lower() in account.admin_of:
+                    account.sees.add(name)
+        if change.former_name is not None:
+            for account in self.accounts.values():
+                if change.former_name.lower() in account.sees:
+                    account.sees.add(name)
 
     def caller(self, authorization: str | None) -> Caller:
         """Who sent this header; BadCredentials where nobody could have."""

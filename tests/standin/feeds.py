@@ -79,7 +79,7 @@ class Feeds:
     def happened(self, change: Change) -> None:
         """A listener of the world."""
         row = self._payloads.get((change.event, change.action))
-        if row is None:
+        if row is None or change.silent:
             return
         self._feed(change.repo.owner)
         kind, payload = row

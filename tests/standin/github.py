@@ -78,7 +78,11 @@ class GitHub:
         self.changes = Changes(self)
         self.feeds = Feeds(self)
         self.webhooks = Webhooks(self)
-        self.world.listeners += [self.feeds.happened, self.webhooks.happened]
+        self.world.listeners += [
+            self.credentials.happened,
+            self.feeds.happened,
+            self.webhooks.happened,
+        ]
         self.starred: set[tuple[str, int]] = set()
         self.router = Router(ROUTES, BELOW_REPO)
         self._rendered: dict[tuple[Any, ...], Rendered] = {}

@@ -21,8 +21,8 @@ class Page:
     @classmethod
     def asked(cls, query: dict[str, str]) -> Page:
         """Out of range or unreadable values become the nearest good ones, as on GitHub."""
-        size = _integer(query.get("per_page"), DEFAULT)
-        return cls(max(1, _integer(query.get("page"), 1)), min(MOST, size) if size > 0 else DEFAULT)
+        size = integer(query.get("per_page"), DEFAULT)
+        return cls(max(1, integer(query.get("page"), 1)), min(MOST, size) if size > 0 else DEFAULT)
 
     def of(self, items: Sequence[T]) -> Sequence[T]:
         start = (self.number - 1) * self.size
@@ -45,8 +45,11 @@ class Page:
         return ", ".join(parts) or None
 
 
-def _integer(text: str | None, otherwise: int) -> int:
+def integer(text: str | None, otherwise: int) -> int:
+    """A number from a query or path; text that is none, or absurdly long, is `otherwise`."""
+    if text is None or len(text) > 18:
+        return otherwise
     try:
-        return otherwise if text is None else int(text)
+        return int(text)
     except ValueError:
         return otherwise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import githubkit_schemas.latest.models as models
@@ -29,6 +30,16 @@ def key() -> rsa.RSAPrivateKey:
 def public(key: rsa.RSAPrivateKey) -> str:
     spki = serialization.PublicFormat.SubjectPublicKeyInfo
     return key.public_key().public_bytes(PEM, spki).decode()
+
+
+def test_the_key_can_come_from_a_file(tmp_path: Path, key: rsa.RSAPrivateKey) -> None:
+    file = tmp_path / "public.pem"
+    file.write_text(public(key))
+    claims = {"iat": int(time.time()), "exp": int(time.time()) + 60, "iss": str(APP_ID)}
+    encoded = jwt.encode(claims, key, algorithm="RS256")
+
+    with StandIn.start(app_key=file) as github, Client(github.url) as client:
+        assert client.get("/app", token=encoded).status_code == 200
 
 
 class App:

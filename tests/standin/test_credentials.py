@@ -93,6 +93,22 @@ def test_revoking_one_repository_leaves_the_others_of_a_whole_owner(
     assert client.get("/repos/initech/tps-reports", token=BOB_TOKEN).status_code == 200
 
 
+def test_access_follows_a_repository_to_its_new_name(client: Client, github: StandIn) -> None:
+    github.rename_repo("initech/payroll", "wages")
+
+    assert client.get("/repos/initech/wages").status_code == 200
+    assert client.get("/repos/initech/wages", token=ALICE_TOKEN).status_code == 404
+
+
+def test_administrators_see_what_turns_private(client: Client, github: StandIn) -> None:
+    github.change_repo("initech/website", private=True, webhook=False)
+    github.create_repo("initech/fresh", private=True)
+
+    assert client.get("/repos/initech/website").json()["private"] is True
+    assert client.get("/repos/initech/fresh").status_code == 200
+    assert client.get("/repos/initech/website", token=ALICE_TOKEN).status_code == 404
+
+
 def test_a_bad_token_is_401_with_the_anonymous_limit(client: Client) -> None:
     answer = client.get("/user", token="ghp_" + "x" * 36)
 

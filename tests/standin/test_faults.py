@@ -73,10 +73,10 @@ def test_a_delay_comes_before_the_answer(client: Client, github: StandIn) -> Non
 
 
 def test_latency_can_be_set_by_path(client: Client, github: StandIn) -> None:
-    github.latency(150, "/repos/*")
+    github.latency(400, "/repos/*")
 
-    assert client.get(FLASK).elapsed.total_seconds() >= 0.15
-    assert client.get("/orgs/psf").elapsed.total_seconds() < 0.15
+    assert client.get(FLASK).elapsed.total_seconds() >= 0.4
+    assert client.get("/orgs/psf").elapsed.total_seconds() < 0.4
 
 
 def test_the_primary_limit_by_order(client: Client, github: StandIn) -> None:

@@ -154,7 +154,7 @@ def test_held_deliveries_can_be_let_go(github: StandIn, receiver: Receiver) -> N
 
 
 def test_a_delivery_can_come_late(github: StandIn, receiver: Receiver) -> None:
-    hook = github.hook(receiver.url, SECRET, late_ms=300)
+    hook = github.hook(receiver.url, SECRET, late_ms=700)
     github.push(SITE)
     github.change_hook(hook, late_ms=0)
     github.release(SITE, "v9")

@@ -70,14 +70,15 @@ class Delivery:
     duration: float = 0.0
 
 
+Work = tuple[Hook, tuple[Delivery, ...], asyncio.AbstractEventLoop]
+
+
 class Webhooks:
     """Hooks, what was sent to them, and the threads that send."""
 
     def __init__(self, github: GitHub) -> None:
         self._github = github
-        self._queue: queue.SimpleQueue[tuple[Hook, Delivery, asyncio.AbstractEventLoop]] = (
-            queue.SimpleQueue()
-        )
+        self._queue: queue.SimpleQueue[Work] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self.reset()
 
@@ -96,7 +97,7 @@ class Webhooks:
 
     def happened(self, change: Change) -> None:
         """A listener of the world."""
-        if not self.hooks:
+        if change.silent or not self.hooks:
             return
         self._emit(change)
         companion = COMPANIONS.get((change.event, change.action))
@@ -156,24 +157,25 @@ class Webhooks:
             if len(hook.held) < hook.shuffle:
                 return
             held, hook.held = hook.held[::-1], []
-            # One after the other: threads would mix them by chance.
-            for place, one in enumerate(held):
-                loop = asyncio.get_running_loop()
-                loop.call_later((hook.late_ms + place * 50) / 1000, self._post, hook, one)
+            self._later(hook, *held)
             return
+        self._later(hook, delivery)
+
+    def _later(self, hook: Hook, *deliveries: Delivery) -> None:
         if hook.late_ms > 0:
-            asyncio.get_running_loop().call_later(hook.late_ms / 1000, self._post, hook, delivery)
+            loop = asyncio.get_running_loop()
+            loop.call_later(hook.late_ms / 1000, self._post, hook, *deliveries)
         else:
-            self._post(hook, delivery)
+            self._post(hook, *deliveries)
 
     def flush(self) -> None:
         """Send what `shuffle` still holds back, in reverse."""
         for hook in self.hooks.values():
             held, hook.held = hook.held[::-1], []
-            for one in held:
-                self._post(hook, one)
+            self._post(hook, *held)
 
-    def _post(self, hook: Hook, delivery: Delivery) -> None:
+    def _post(self, hook: Hook, *deliveries: Delivery) -> None:
+        """Hand over to the senders; several go one after the other, in this order."""
         if not self._threads:
             for number in range(SENDERS):
                 thread = threading.Thread(
@@ -181,20 +183,21 @@ class Webhooks:
                 )
                 thread.start()
                 self._threads.append(thread)
-        item = (hook, delivery, asyncio.get_running_loop())
+        work = (hook, deliveries, asyncio.get_running_loop())
         for _ in range(2 if hook.twice else 1):
-            self._queue.put(item)
+            self._queue.put(work)
 
     def _work(self) -> None:
         with requests.Session() as session:
             session.trust_env = False
             while True:
-                hook, delivery, loop = self._queue.get()
-                outcome = _deliver(session, hook, delivery)
-                try:
-                    loop.call_soon_threadsafe(self._note, outcome)
-                except RuntimeError:  # The loop has ended: nobody wants to know any more.
-                    return
+                hook, deliveries, loop = self._queue.get()
+                for delivery in deliveries:
+                    outcome = _deliver(session, hook, delivery)
+                    try:
+                        loop.call_soon_threadsafe(self._note, outcome)
+                    except RuntimeError:  # The loop has ended: nobody wants to know any more.
+                        return
 
     def _note(self, outcome: Delivery) -> None:
         for place, one in enumerate(self.deliveries):

@@ -8,13 +8,14 @@ replica lag, and tells the listeners (webhooks, event feeds).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from tests.standin import demo, generator, landmarks
 from tests.standin.clock import Clock
 from tests.standin.lag import Replica
 from tests.standin.model import Owner, Repo
+from tests.standin.plans import Plans
 
 FIRST_GENERATED_REPO = 700_000_000
 FIRST_GENERATED_OWNER = 60_000_000
@@ -38,7 +39,10 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something that happened, in webhook words; `extra` goes into the payload's top level."""
+    """Something that happened, in webhook words; `extra` goes into the payload's top level.
+
+    `silent`: neither webhooks nor feeds tell of it.
+    """
 
     event: str
     action: str | None
@@ -46,14 +50,8 @@ class Change:
     sender: str
     extra: dict[str, Any] = field(default_factory=dict)
     former_owner: Owner | None = None
-
-
-@dataclass(slots=True)
-class _Batch:
-    owner: str
-    first_id: int
-    count: int
-    first_name: int
+    former_name: str | None = None
+    silent: bool = False
 
 
 class World:
@@ -81,7 +79,7 @@ class World:
         self._ids: dict[tuple[str, str], int] = {}
         self._moved: dict[tuple[str, str], int] = {}
         self._owned: dict[str, list[int]] = {}
-        self._plans: dict[str, list[_Batch]] = {}
+        self._plans = Plans(self.size.seed)
         self._next_repo = FIRST_GENERATED_REPO
         self._next_owner = FIRST_GENERATED_OWNER
         seed = self.size.seed
@@ -118,10 +116,8 @@ class World:
 
     def _plan(self, login: str, count: int) -> None:
         if count > 0:
-            key = login.lower()
-            plans = self._plans.setdefault(key, [])
-            first_name = len(self._owned.get(key, ())) + sum(batch.count for batch in plans)
-            plans.append(_Batch(self._owners[key].login, self._next_repo, count, first_name))
+            owner = self._owners[login.lower()].login
+            self._plans.add(owner, self._next_repo, count, len(self._owned[login.lower()]))
             self._next_repo += count
 
     def _place_owner(self, owner: Owner) -> None:
@@ -134,21 +130,15 @@ class World:
         self._owned[repo.owner.lower()].append(repo.id)
 
     def _make_planned(self, login: str) -> None:
-        for batch in self._plans.pop(login.lower(), ()):
-            for index in range(batch.count):
-                name = generator.repo_name(batch.first_name + index)
-                if (batch.owner.lower(), name) in self._ids:
-                    name += "-plus"
-                repo_id = batch.first_id + index
-                self._place(generator.make_repo(self.size.seed, repo_id, batch.owner, name))
+        for repo in self._plans.take(login, self._ids):
+            self._place(repo)
 
     # Reading
 
     @property
     def repo_count(self) -> int:
         """All repositories, made or planned."""
-        planned = sum(batch.count for plans in self._plans.values() for batch in plans)
-        return len(self._repos) + planned
+        return len(self._repos) + self._plans.total
 
     def owner(self, login: str) -> Owner | None:
         return self._owners.get(login.lower())
@@ -176,10 +166,9 @@ class World:
     def by_id(self, repo_id: int) -> Repo | None:
         """What a reader finds under an id."""
         if repo_id not in self._repos and repo_id >= FIRST_GENERATED_REPO:
-            for login, plans in self._plans.items():
-                if any(0 <= repo_id - b.first_id < b.count for b in plans):
-                    self._make_planned(login)
-                    break
+            owner = self._plans.owner_of(repo_id)
+            if owner is not None:
+                self._make_planned(owner)
         return self.replica.seen(repo_id, self._repos.get(repo_id))
 
     def repos_of(self, login: str) -> list[Repo]:
@@ -198,9 +187,8 @@ class World:
             yield from self.repos_of(login)
 
     def public_count(self, login: str) -> int:
-        planned = sum(batch.count for batch in self._plans.get(login.lower(), ()))
         made = (self._repos[repo_id] for repo_id in self._owned.get(login.lower(), ()))
-        return planned + sum(not repo.private for repo in made)
+        return self._plans.count(login) + sum(not repo.private for repo in made)
 
     # Changing
 
@@ -257,7 +245,7 @@ class World:
         self._tell(Change("repository", "created", repo, sender))
         return repo
 
-    def change_repo(self, repo: Repo, change: Change | None = None, **values: Any) -> None:
+    def change_repo(self, repo: Repo, change: Change, **values: Any) -> None:
         """Set fields. `updated_at` becomes now unless it is among them."""
         self.replica.remember(repo.id, repo)
         repo.updated_at = self.clock.now()
@@ -267,9 +255,9 @@ class World:
     def rename_repo(self, repo: Repo, name: str, sender: str) -> None:
         """The old name redirects from now on."""
         self._move(repo, repo.owner, name)
-        old = {"changes": {"repository": {"name": {"from": repo.name}}}}
+        old, before = repo.full_name, {"changes": {"repository": {"name": {"from": repo.name}}}}
         repo.name = name
-        self._tell(Change("repository", "renamed", repo, sender, old))
+        self._tell(Change("repository", "renamed", repo, sender, before, former_name=old))
 
     def transfer_repo(self, repo: Repo, owner: str, sender: str) -> None:
         new = self._owners.get(owner.lower())
@@ -280,8 +268,9 @@ class World:
         self._move(repo, new.login, repo.name)
         self._owned[old.login.lower()].remove(repo.id)
         self._owned[new.login.lower()].append(repo.id)
-        repo.owner = new.login
-        self._tell(Change("repository", "transferred", repo, sender, former_owner=old))
+        name, repo.owner = repo.full_name, new.login
+        change = Change("repository", "transferred", repo, sender)
+        self._tell(replace(change, former_owner=old, former_name=name))
 
     def _move(self, repo: Repo, owner: str, name: str) -> None:
         new = (owner.lower(), name.lower())
@@ -304,11 +293,10 @@ class World:
         """Void rendered bodies: something that they show has changed outside of the world."""
         self.version += 1
 
-    def _tell(self, change: Change | None) -> None:
+    def _tell(self, change: Change) -> None:
         self.version += 1
-        if change is not None:
-            for listener in self.listeners:
-                listener(change)
+        for listener in self.listeners:
+            listener(change)
 
 
 def _key(full_name: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from urllib.parse import quote
 
 from tests.standin.call import Answer, Call
 from tests.standin.endpoints.repositories import file_answer
@@ -162,7 +163,7 @@ def tarball(call: Call) -> Answer:
     """302 to where archives are; the stand-in keeps them below its own root."""
     repo = call.repo()
     ref = call.params.get("ref") or f"refs/heads/{repo.default_branch}"
-    location = f"{call.site.api}/_codeload/{repo.full_name}/legacy.tar.gz/{ref}"
+    location = f"{call.site.api}/_codeload/{repo.full_name}/legacy.tar.gz/{quote(ref)}"
     return Answer(status=302, headers={"Location": location})
 
 

@@ -8,6 +8,7 @@ from tests.standin.clock import iso
 from tests.standin.generator import EPOCH, YEAR
 from tests.standin.landmarks import PRIVATE_ORG
 from tests.standin.model import Repo
+from tests.standin.paging import integer
 from tests.standin.shapes.errors import Refusal, forbidden
 from tests.standin.shapes.owners import simple_owner
 from tests.standin.shapes.repos import READER_PERMISSIONS, minimal_repo
@@ -80,8 +81,7 @@ def installations(call: Call) -> Answer:
 
 
 def _named(call: Call) -> Installation:
-    text = call.params["installation"]
-    found = call.github.apps.installations.get(int(text)) if text.isdigit() else None
+    found = call.github.apps.installations.get(integer(call.params["installation"], 0))
     if found is None:
         raise call.not_found()
     return found
@@ -130,8 +130,8 @@ def _chosen(call: Call, one: Installation, names: list[str] | None) -> list[Repo
         return None
     by_name = {repo.name.lower(): repo for repo in call.world.repos_of(one.owner)}
     try:
-        return [by_name[name.lower()] for name in names]
-    except KeyError:
+        return [by_name[str(name).lower()] for name in names]
+    except (KeyError, TypeError):
         message = "There is at least one repository that does not exist or is not accessible"
         raise Refusal(422, message, call.docs) from None
 
@@ -179,8 +179,7 @@ def deliveries(call: Call) -> Answer:
 
 def redeliver(call: Call) -> Answer:
     _as_app(call)
-    text = call.params["delivery"]
-    if not text.isdigit() or not call.github.webhooks.redeliver(int(text)):
+    if not call.github.webhooks.redeliver(integer(call.params["delivery"], 0)):
         raise call.not_found()
     return Answer({}, 202)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.standin.call import Answer, Call
 from tests.standin.model import Owner, Repo
+from tests.standin.paging import Page, integer
 from tests.standin.parts import person_id
 from tests.standin.shapes.owners import (
     account_owner,
@@ -51,8 +52,7 @@ def org(call: Call) -> Answer:
 
 def all_orgs(call: Call) -> Answer:
     """By id, from `since` on; its Link has no last page."""
-    since = int(call.query.get("since", "0") or 0)
-    size = min(100, max(1, int(call.query.get("per_page", "30") or 30)))
+    since, size = integer(call.query.get("since"), 0), Page.asked(call.query).size
     orgs = [o for o in call.world.owners() if o.kind == "Organization" and o.id > since]
     headers = {}
     if len(orgs) > size:

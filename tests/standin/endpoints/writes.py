@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tests.standin.call import Answer, Call
@@ -13,15 +14,46 @@ from tests.standin.shapes.parts import release as release_shape
 from tests.standin.shapes.repos import full_repo, minimal_repo
 from tests.standin.world import Unknown
 
-# What PATCH takes over as it is; GitHub ignores fields that it doesn't know.
-EDITABLE = (
-    "description", "homepage", "private", "archived", "default_branch", "has_issues",
-    "has_projects", "has_wiki", "has_discussions", "is_template",
-)  # fmt: skip
+# What bodies may hold and of which type; GitHub ignores fields that it doesn't know.
+TEXT, SWITCH = (str, type(None)), (bool,)
+FIELDS: dict[str, tuple[type, ...]] = {
+    "description": TEXT,
+    "homepage": TEXT,
+    "private": SWITCH,
+    "archived": SWITCH,
+    "default_branch": (str,),
+    "has_issues": SWITCH,
+    "has_projects": SWITCH,
+    "has_wiki": SWITCH,
+    "has_discussions": SWITCH,
+    "is_template": SWITCH,
+}
+OTHERS: dict[str, tuple[type, ...]] = {
+    "name": TEXT,
+    "visibility": (str,),
+    "names": (list,),
+    "title": TEXT,
+    "body": TEXT,
+    "state": (str,),
+    "tag_name": TEXT,
+    "prerelease": SWITCH,
+    "draft": SWITCH,
+    "new_owner": (str,),
+}
+
+
+def _body(call: Call) -> dict[str, Any]:
+    """The body, its known fields of the right type; else 422."""
+    body = call.json()
+    for name, types in (FIELDS | OTHERS).items():
+        if name in body and not isinstance(body[name], types):
+            message = f"Invalid request.\n\nFor 'properties/{name}', that is of a wrong type."
+            raise Refusal(422, message, call.docs)
+    return body
 
 
 def _edited(body: dict[str, Any]) -> dict[str, Any]:
-    values = {name: body[name] for name in EDITABLE if name in body}
+    values = {name: body[name] for name in FIELDS if name in body}
     if "visibility" in body:
         values["private"] = body["visibility"] != "public"
     return values
@@ -40,9 +72,9 @@ def _administered(call: Call) -> Repo:
 
 
 def update_repo(call: Call) -> Answer:
-    repo, body = call.writable(), call.json()
+    repo, body = call.writable(), _body(call)
     order: dict[str, Any] = {"sender": call.sender}
-    name = body.get("name", repo.name)
+    name = _legal(body.get("name") or repo.name)
     if name != repo.name:
         try:
             call.github.changes.rename(order | {"full_name": repo.full_name, "name": name})
@@ -52,6 +84,11 @@ def update_repo(call: Call) -> Answer:
     if values:
         call.github.changes.change(order | {"full_name": repo.full_name} | values)
     return _repo_answer(call, repo)
+
+
+def _legal(name: str) -> str:
+    """GitHub puts a dash for every character that a name may not have."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", name)[:100]
 
 
 def _taken(call: Call, reason: str) -> Refusal:
@@ -66,8 +103,8 @@ def delete_repo(call: Call) -> Answer:
 
 
 def replace_topics(call: Call) -> Answer:
-    repo, names = call.writable(), call.json().get("names")
-    if not isinstance(names, list):
+    repo, names = call.writable(), _body(call).get("names")
+    if names is None or not all(isinstance(name, str) for name in names):
         raise Refusal(422, 'Invalid request.\n\n"names" wasn\'t supplied.', call.docs)
     order = {"full_name": repo.full_name, "topics": names, "sender": call.sender}
     call.github.changes.change(order)
@@ -75,11 +112,11 @@ def replace_topics(call: Call) -> Answer:
 
 
 def _create(call: Call, owner: Owner) -> Answer:
-    body = call.json()
+    body = _body(call)
     if not body.get("name"):
         error = {"resource": "Repository", "code": "missing_field", "field": "name"}
         raise Refusal(422, "Validation Failed", call.docs, errors=[error])
-    full_name = f"{owner.login}/{body['name']}"
+    full_name = f"{owner.login}/{_legal(body['name'])}"
     order = {"full_name": full_name, "empty": True, "sender": call.sender, **_edited(body)}
     try:
         call.github.changes.create(order)
@@ -111,7 +148,7 @@ def create_own_repo(call: Call) -> Answer:
 
 
 def create_issue(call: Call) -> Answer:
-    repo, body = call.repo(), call.json()
+    repo, body = call.repo(), _body(call)
     call.authenticated()
     if repo.archived:
         raise Refusal(403, "Repository was archived so is read-only.", call.docs)
@@ -126,7 +163,7 @@ def create_issue(call: Call) -> Answer:
 
 def update_issue(call: Call) -> Answer:
     """Title, body, and closing or reopening."""
-    repo, body = call.writable(), call.json()
+    repo, body = call.writable(), _body(call)
     number = call.params["number"]
     if not any(str(one.number) == number for one in call.parts(repo).issues):
         raise call.not_found()
@@ -137,7 +174,7 @@ def update_issue(call: Call) -> Answer:
 
 
 def create_release(call: Call) -> Answer:
-    repo, body = call.writable(), call.json()
+    repo, body = call.writable(), _body(call)
     tag = body.get("tag_name")
     if not tag:
         error = {"resource": "Release", "code": "missing_field", "field": "tag_name"}
@@ -151,7 +188,7 @@ def create_release(call: Call) -> Answer:
 
 def transfer(call: Call) -> Answer:
     """202: GitHub goes on behind the scenes; here it is done at once."""
-    repo, body = _administered(call), call.json()
+    repo, body = _administered(call), _body(call)
     try:
         order = {"full_name": repo.full_name, "owner": body.get("new_owner", "")}
         call.github.changes.transfer(order | {"sender": call.sender})

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from graphql import (
+    DocumentNode,
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
@@ -46,6 +47,8 @@ def graphql(call: Call) -> Answer:
     text, variables = body.get("query"), body.get("variables") or {}
     if not isinstance(text, str) or not text.strip():
         raise Refusal(400, "A query attribute must be specified and must be a string.", call.docs)
+    if not isinstance(variables, dict):
+        raise Refusal(400, "Variables must be an object.", call.docs)
     try:
         document = parse(text)
     except GraphQLSyntaxError as error:
@@ -58,16 +61,18 @@ def graphql(call: Call) -> Answer:
         return Answer({"data": None, "errors": [{"message": TOO_LARGE}]}, 502, volatile=True)
     if cost.problems:
         return _failed([{"type": kind, "message": text} for kind, text in cost.problems])
-    return _run(call, document, cost, body)
+    return _run(call, document, cost, variables, body.get("operationName"))
 
 
-def _run(call: Call, document: Any, cost: Cost, body: dict[str, Any]) -> Answer:
+def _run(
+    call: Call, document: DocumentNode, cost: Cost, variables: dict[str, Any], name: str | None
+) -> Answer:
     result = execute_sync(
         schema(),
         document,
         root_value=Root(call, cost),
-        variable_values=body.get("variables") or {},
-        operation_name=body.get("operationName"),
+        variable_values=variables,
+        operation_name=name,
     )
     found: dict[str, Any] = {"data": result.data}
     if result.errors:

@@ -11,6 +11,7 @@ from tests.standin.call import Call
 from tests.standin.clock import iso
 from tests.standin.graphql.cost import Cost
 from tests.standin.model import Issue, Owner, Repo
+from tests.standin.paging import integer
 from tests.standin.shapes.repos import LICENSES
 from tests.standin.shapes.site import HTML, node_id
 
@@ -100,7 +101,7 @@ class Root:
             world = self._call.world
             repos = [r for r in world.repos_of(owner.login) if self._call.sees(r)]
             repos.sort(key=lambda repo: repo.full_name.lower())
-            start = int(after) if after and after.isdigit() else 0
+            start = max(0, integer(after, 0))
             end = min(len(repos), start + first)
             return {
                 "totalCount": len(repos),
