@@ -60,7 +60,7 @@ async def serve(options: argparse.Namespace) -> None:
         github.apps.default_key = github.apps.public_key = Path(options.app_key).read_text()
     github.switches.latency_ms = options.latency_ms
     if options.no_limits:
-        off: dict[str, object] = {"primary": False, "secondary": False}
+        off = {"primary": False, "secondary": False}
         github.limits.numbers = github.limits.numbers.changed(off)
     control = Control(github)
 

@@ -201,8 +201,9 @@ class Changes:
         old = next((issue for issue in parts.issues if issue.number == number), None)
         if old is None:
             raise Unknown(f"{repo.full_name}#{number}")
-        values = {name: str(order[name]) for name in ("title", "body", "state") if name in order}
-        new = replace(old, updated_at=world.clock.now(), **values)  # type: ignore[arg-type]
+        known = ("title", "body", "state")
+        values: Order = {name: order[name] for name in known if name in order}
+        new = replace(old, updated_at=world.clock.now(), **values)
         by = (new.state == "open") - (old.state == "open")
         action = {-1: "closed", 0: "edited", 1: "reopened"}[by]
         change = self._issue_change(action, repo, new)

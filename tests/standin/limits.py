@@ -7,9 +7,11 @@ first request in it. Each limit can be switched off and its number changed by th
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from math import ceil
+from typing import Any
 
 from tests.standin.accounts import Account
 from tests.standin.clock import Clock
@@ -41,12 +43,12 @@ class Numbers:
     status: int = 403
     retry_after: int | None = 60
 
-    def changed(self, values: dict[str, object]) -> Numbers:
+    def changed(self, values: Mapping[str, Any]) -> Numbers:
         """A copy with some values set; ValueError for a name that isn't one."""
         unknown = set(values) - {f.name for f in fields(self)}
         if unknown:
             raise ValueError(f"no such limit: {', '.join(sorted(unknown))}")
-        return replace(self, **values)  # type: ignore[arg-type]
+        return replace(self, **values)
 
 
 @dataclass(slots=True)

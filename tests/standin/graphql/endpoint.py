@@ -70,7 +70,7 @@ def _run(
     result = execute_sync(
         schema(),
         document,
-        root_value=Root(call, cost),
+        root_value=Root(call, cost).fields,
         variable_values=variables,
         operation_name=name,
     )

@@ -33,31 +33,36 @@ class Root:
         self._call = call
         self._cost = cost
 
-    def repository(
-        self,
-        info: Info,
-        owner: str,
-        name: str,
-        followRenames: bool = True,  # noqa: N803
-    ) -> Fields:
+    @property
+    def fields(self) -> Fields:
+        """By the schema's own names."""
+        return {
+            "repository": self._repository_named,
+            "organization": self._organization_named,
+            "repositoryOwner": self._organization_named,
+            "viewer": self._viewer,
+            "rateLimit": self._rate_limit,
+            "addStar": lambda info, **asked: self._star(asked["input"], 1),
+            "removeStar": lambda info, **asked: self._star(asked["input"], -1),
+        }
+
+    def _repository_named(self, info: Info, owner: str, name: str, **asked: bool) -> Fields:
         found = self._call.world.find(owner, name)
-        if isinstance(found, int) and followRenames:
+        if isinstance(found, int) and asked.get("followRenames", True):
             found = self._call.world.by_id(found)
         if not isinstance(found, Repo) or found.blocked or not self._call.sees(found):
             message = f"Could not resolve to a Repository with the name '{owner}/{name}'."
             raise NotFound(message)
         return self._repository(found)
 
-    def organization(self, info: Info, login: str) -> Fields:
+    def _organization_named(self, info: Info, login: str) -> Fields:
         owner = self._call.world.owner(login)
         if owner is None:
             message = f"Could not resolve to an Organization with the login of '{login}'."
             raise NotFound(message)
         return self._organization(owner)
 
-    repositoryOwner = organization  # noqa: N815
-
-    def viewer(self, info: Info) -> Fields:
+    def _viewer(self, info: Info) -> Fields:
         account = self._call.caller.account
         number = account.id
         return {
@@ -67,7 +72,7 @@ class Root:
             "databaseId": number,
         }
 
-    def rateLimit(self, info: Info, dryRun: bool = False) -> Fields:  # noqa: N802, N803
+    def _rate_limit(self, info: Info, **asked: bool) -> Fields:
         status = self._call.github.limits.status(self._call.caller.account, "graphql")
         cost = self._cost.points
         return {
@@ -78,12 +83,6 @@ class Root:
             "used": status["used"] + cost,
             "resetAt": iso(status["reset"]),
         }
-
-    def addStar(self, info: Info, input: Fields) -> Fields:  # noqa: A002, N802
-        return self._star(input, 1)
-
-    def removeStar(self, info: Info, input: Fields) -> Fields:  # noqa: A002, N802
-        return self._star(input, -1)
 
     def _star(self, wanted: Fields, by: int) -> Fields:
         call = self._call
