@@ -18,7 +18,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from script.accounts import account_for, reaches
+from script.accounts import account_for, reaches, through_locked_doors
 from script.embedded import Postgres, Store, StoreError, Valkey, start_together, stop_together
 from script.ports import free_port
 from script.var import ROOT
@@ -322,3 +322,22 @@ def test_data_of_a_user_is_served_as_that_user(tmp_path: Path) -> None:
     account = account_for(directory / "data")
     assert account is not None
     assert account.pw_uid == 65534
+
+
+@as_root
+def test_an_ordinary_user_runs_both_alone(store_directory: Path) -> None:
+    """As `nobody`, let through to this checkout wherever it is."""
+    home = store_directory / "ordinary"
+    home.mkdir()
+    account = account_for(home / "data")
+    assert account is not None
+    os.chown(home, account.pw_uid, account.pw_gid)
+    script = START_AND_SAY_PID + "server.stop()\n"
+    for server in (Valkey(home / "valkey"), Postgres(home / "postgres")):
+        done = subprocess.run(
+            [*through_locked_doors(account), sys.executable, "-c", script, server.name,
+             str(server.directory)],
+            cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert server.data.stat().st_uid == account.pw_uid
