@@ -39,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     add("--no-limits", action="store_true", help="no rate limits, primary or secondary")
     add("--prefix", default="", help="path of the API root, as /api/v3 on GHES")
     add("--public-url", help="API root in bodies (the server's own)")
+    add("--until-stdin-ends", action="store_true", help="end with whoever holds standard input")
     add("--app-key", help="PEM file with the public key of the GitHub App")
     return found
 
@@ -74,6 +75,8 @@ async def serve(options: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    if options.until_stdin_ends:
+        loop.add_reader(sys.stdin.fileno(), stop.set)
     print(f"{READY} http://{host}:{port}{options.prefix}", flush=True)
     traffic = None
     if options.traffic:

@@ -7,7 +7,6 @@ with StandIn.start(repos=50) as github:
 
 from __future__ import annotations
 
-import os
 import selectors
 import subprocess
 import sys
@@ -55,17 +54,21 @@ class StandIn(Orders):
         command += ["--demo"] * demo + ["--traffic"] * traffic + ["--no-limits"] * (not limits)
         if app_key is not None:
             command += ["--app-key", str(app_key)]
-        # A group of its own, so that a Ctrl-C at the terminal stops the tests first.
+        # A group of its own, so that a Ctrl-C at the terminal stops the tests first; bound to our
+        # end of its standard input, so that a killed test run leaves nothing behind.
         process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True, env=dict(os.environ)
+            [*command, "--until-stdin-ends"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
         )
         try:
             return cls(process, _wait_ready(process, timeout))
         except BaseException:
             process.kill()
             process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+            _close_pipes(process)
             raise
 
     def stop(self) -> None:
@@ -78,8 +81,7 @@ class StandIn(Orders):
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        _close_pipes(self.process)
 
     def __enter__(self) -> Self:
         return self
@@ -91,6 +93,12 @@ class StandIn(Orders):
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def _close_pipes(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 def _wait_ready(process: subprocess.Popen[bytes], timeout: float) -> str:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from tests.standin.client import Client
@@ -28,6 +29,30 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
         github.process.send_signal(number)
 
         assert github.process.wait(5) == 0
+
+
+def runs(pid: int) -> bool:
+    """A zombie that nobody has collected runs no more."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_it_ends_with_a_test_run_that_is_killed() -> None:
+    script = (
+        "import os, signal\n"
+        "from tests.standin.process import StandIn\n"
+        "print(StandIn.start().process.pid, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    command = [sys.executable, "-c", script]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+
+    deadline = time.monotonic() + 5
+    while runs(int(shown)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not runs(int(shown))
 
 
 def test_a_taken_port_is_told() -> None:
