@@ -13,17 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
-import psycopg
 import pytest
 import redis
 
 from script.embedded import Postgres, Valkey
-from tests.serving import API_KEY, SECRET_KEY, serve
-from tests.standin.accounts import ALICE_TOKEN, SERVICE_TOKEN
+from tests.serving import API_KEY, serve
+from tests.standin.accounts import ALICE_TOKEN
 from tests.standin.process import StandIn
+from tests.webapp.lasting import emptied, lasting_environ
 from tests.webapp.wire import RawAnswer, ask, chunked, exchange
-from webapp.db.migrate import upgrade
-from webapp.secret import Secret
 
 KEY = b"Authorization: Bearer " + API_KEY.encode()
 ALICE = b"Authorization: Bearer " + ALICE_TOKEN.encode()
@@ -41,6 +39,7 @@ class Site:
     redis: redis.Redis
     elsewhere: socket.socket
     log: Path
+    environ: dict[str, str]
 
     @property
     def netloc(self) -> bytes:
@@ -66,38 +65,20 @@ def running(
     valkey: Valkey, postgres: Postgres, standin: StandIn, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """One server for the whole module: bad input leaves nothing behind, or a test fails."""
-    for store in (valkey, postgres):
-        store.resume()
-        store.start()
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE bad_input")
-    upgrade(Secret(postgres.url_of("bad_input")))
-    environ = {
-        "HOST": "127.0.0.1",
-        "REDIS_URL": valkey.url,
-        "NEAR_MB": "0",  # it would remember beyond the flush before each test
-        "DATABASE_URL": postgres.url_of("bad_input"),
-        "GITHUB_API_URL": standin.url,
-        "GITHUB_TOKEN": SERVICE_TOKEN,
-        "API_KEYS": f"tests:{API_KEY}",
-        "SECRET_KEY": SECRET_KEY,
-    }
     log = tmp_path_factory.mktemp("bad-input") / "server.log"
     with (
+        lasting_environ(valkey, postgres, standin, "bad_input") as environ,
         serve(environ, log) as server,
         redis.Redis.from_url(valkey.url) as client,
         socket.create_server(("127.0.0.1", 0)) as elsewhere,
     ):
         elsewhere.setblocking(False)
-        yield Site(server.url, standin, client, elsewhere, log)
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute("DROP DATABASE bad_input WITH (FORCE)")
+        yield Site(server.url, standin, client, elsewhere, log, environ)
 
 
 @pytest.fixture
 def site(running: Site) -> Iterator[Site]:
-    running.github.reset()
-    running.redis.flushall()
+    emptied(running.environ, running.github)
     told = len(running.log.read_text())
     yield running
     assert not running.elsewhere_was_asked()

@@ -20,7 +20,7 @@ from enum import Enum
 from flask import Flask, request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from webapp.callers import KEY_PREFIX, Callers, bearer
+from webapp.callers import KEY_PREFIX, Callers
 from webapp.errors import RequestRefused
 from webapp.hosts import Hosts, is_loopback_address, is_loopback_host
 from webapp.settings import Settings
@@ -101,11 +101,13 @@ class Guard:
             if self._open_to_peer():
                 return
             raise RequestRefused(401, "Requires authentication", **_challenge())
-        given = bearer(authorization)
-        if given.startswith(KEY_PREFIX):
-            self._check_key(given, access)
-        elif not self._is_admin(given):
+        user, password = _given(authorization)
+        if self._is_admin(user, password):
+            return
+        key = password if password.startswith(KEY_PREFIX) else user or ""
+        if not key.startswith(KEY_PREFIX):
             raise RequestRefused(401, "Bad credentials", **_challenge())
+        self._check_key(key, access)
 
     def _check_key(self, key: str, access: Access) -> None:
         if self._callers.key_holder(key) is None:
@@ -114,13 +116,12 @@ class Guard:
         if access is not Access.KEY_MAY_READ or not reads:
             raise RequestRefused(403, "An API key may only read here.")
 
-    def _is_admin(self, given: str) -> bool:
-        password = self._settings.admin_password
-        if password is None:
+    def _is_admin(self, user: str | None, password: str) -> bool:
+        right = self._settings.admin_password
+        if right is None:
             return False
-        named = request.authorization.username if request.authorization else None
-        right = hmac.compare_digest(given.encode(), password.reveal().encode())
-        return right and named in {None, "admin"}
+        same = hmac.compare_digest(password.encode(), right.reveal().encode())
+        return same and user in {None, "admin"}
 
     def _open_to_peer(self) -> bool:
         return (
@@ -149,6 +150,15 @@ class Guard:
         except BadSignature:
             return False
         return True
+
+
+def _given(authorization: str) -> tuple[str | None, str]:
+    """User name (None where the scheme has none) and password, which may be any text."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() in {"bearer", "token"}:
+        return None, value.strip()
+    basic = request.authorization if scheme.lower() == "basic" else None
+    return (basic.username, basic.password or "") if basic else (None, "")
 
 
 def _challenge() -> dict[str, str]:

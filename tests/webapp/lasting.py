@@ -1,0 +1,95 @@
+"""What a whole module shares where a fresh application for each test would take too long.
+
+One database and one environment; `emptied` forgets what was cached, archived and asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import psycopg
+import redis
+
+from script.embedded import Postgres, Valkey
+from tests.serving import API_KEY, SECRET_KEY, Forewarm
+from tests.standin.accounts import SERVICE_TOKEN
+from tests.standin.process import StandIn
+from webapp.db.migrate import upgrade
+from webapp.secret import Secret
+
+
+@contextmanager
+def lasting_environ(
+    valkey: Valkey, postgres: Postgres, github: StandIn, name: str
+) -> Iterator[dict[str, str]]:
+    """Settings on running stores and a database called `name`, dropped afterwards.
+
+    The near shelf is off: it would remember beyond what `emptied` can reach.
+    """
+    for store in (valkey, postgres):
+        store.resume()
+        store.start()
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    url = postgres.url_of(name)
+    upgrade(Secret(url))
+    environ = {
+        "HOST": "127.0.0.1",
+        "REDIS_URL": valkey.url,
+        "DATABASE_URL": url,
+        "GITHUB_API_URL": github.url,
+        "GITHUB_TOKEN": SERVICE_TOKEN,
+        "API_KEYS": f"tests:{API_KEY}",
+        "SECRET_KEY": SECRET_KEY,
+        "NEAR_MB": "0",
+    }
+    emptied(environ, github)
+    yield environ
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def emptied(environ: Mapping[str, str], github: StandIn) -> None:
+    """Nothing cached, archived or purged, and GitHub as it was at first.
+
+    Not a flush: that would look like another server, and be answered by a purge of everything.
+    """
+    github.reset()
+    with redis.Redis.from_url(environ["REDIS_URL"]) as client:
+        keys = [key for kind in "elt" for key in client.scan_iter(f"fw:{kind}:*", count=1_000)]
+        if not keys:
+            return  # what is archived has its tags
+        client.delete(*keys)
+    with psycopg.connect(environ["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute("TRUNCATE upstream_responses, purges")
+
+
+class Applications:
+    """Applications in this process on one environment, each started once a set of settings."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self._started: dict[frozenset[tuple[str, str]], Forewarm] = {}
+
+    def __call__(self, **settings: str) -> Forewarm:
+        wanted = frozenset(settings.items())
+        if wanted not in self._started:
+            self._started[wanted] = Forewarm({**self.environ, **settings})
+        return self._started[wanted]
+
+    def close(self) -> None:
+        """End them all."""
+        for each in self._started.values():
+            each.services.close()
+
+
+@contextmanager
+def lasting_applications(
+    valkey: Valkey, postgres: Postgres, github: StandIn, name: str
+) -> Iterator[Applications]:
+    """The same with applications: `applications(ADMIN_PASSWORD="…")`."""
+    with lasting_environ(valkey, postgres, github, name) as environ:
+        applications = Applications(environ)
+        yield applications
+        applications.close()
