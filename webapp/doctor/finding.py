@@ -59,7 +59,9 @@ def fingerprint(token: Secret, secret_key: Secret) -> str:
 
 
 def milliseconds(seconds: float) -> str:
-    """`0.4 ms`, `12 ms`."""
+    """`below 0.1 ms`, `0.4 ms`, `12 ms`."""
+    if seconds < 0.0001:
+        return "below 0.1 ms"
     return f"{seconds * 1000:.1f} ms" if seconds < 0.01 else f"{seconds * 1000:.0f} ms"
 
 
