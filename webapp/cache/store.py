@@ -52,8 +52,7 @@ class Store:
 
     def read(self, key: str, tags: Sequence[str]) -> Read:
         """The entry and its tags' versions in one round trip."""
-        found: list[bytes | None] = self.backend.connection.mget([key, *map(tag_key, tags)])  # type: ignore[assignment]
-        raw, *versions = found
+        raw, *versions = self.backend.connection.read_many([key, *map(tag_key, tags)])
         return Read(decode(raw), tuple(versions))
 
     def acquire(self, key: str, tags: tuple[str, ...]) -> tuple[Lease | None, Versions]:

@@ -48,8 +48,9 @@ ACCESS = {
     "metrics": Access.KEY_MAY_READ,
     "health": Access.OPEN,
     "dashboard": Access.ADMINISTRATOR,
+    "static": Access.OPEN,  # else a page that asks for the password can't have its style
 }
-"""By blueprint."""
+"""By blueprint, or by endpoint where there is none."""
 KEY_MAY_POST = frozenset({"/api/repos/lookup"})
 ANY_HOST = frozenset({"/healthz", "/readyz"})
 """Load balancers ask these by address."""
@@ -74,7 +75,7 @@ class Guard:
             self._check_host()
         if request.url_rule is None:
             return  # no view will run: a 404 or 405 tells nobody anything
-        access = ACCESS.get(request.blueprint or "", Access.ADMINISTRATOR)
+        access = ACCESS.get(request.blueprint or request.endpoint or "", Access.ADMINISTRATOR)
         if access in {Access.OPEN, Access.SCOPED, Access.SIGNED}:
             return
         self._check_caller(access)

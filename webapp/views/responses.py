@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import orjson
-from flask import Flask, Response, request
+from flask import Flask, Response, render_template, request
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException
 
@@ -42,6 +42,7 @@ from webapp.outcome import Outcome
 from webapp.serve import Served
 
 DOCUMENTATION = "https://docs.github.com/rest"
+FOR_PROGRAMS = ("/api", "/webhooks", "/healthz", "/readyz", "/metrics")
 RETRY_SOON = "1"  # seconds
 
 PASSED_BACK = (
@@ -123,15 +124,27 @@ def answer_response(
 
 
 def error_response(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
-    """GitHub's shape of an error; `status` is a string there."""
-    body = {"message": message, "documentation_url": DOCUMENTATION, "status": str(status)}
-    response = json_response(body, status)
+    """GitHub's shape of an error; `status` is a string there. A page where a browser asked."""
+    if _from_a_browser():
+        response = Response(render_template("error.html", status=status, message=message), status)
+    else:
+        body = {"message": message, "documentation_url": DOCUMENTATION, "status": str(status)}
+        response = json_response(body, status)
     response.headers["Cache-Control"] = "no-store"
     response.headers.update(headers or {})
     if request.path.startswith("/api/v3"):
         response.headers["X-Cache"] = Outcome.ERROR.value
         response.headers["Cache-Status"] = "forewarm"
     return response
+
+
+def _from_a_browser() -> bool:
+    """Whether HTML is wanted, outside what programs ask: curl's */* takes JSON."""
+    kinds = ("application/json", "text/html")
+    return (
+        not request.path.startswith(FOR_PROGRAMS)
+        and request.accept_mimetypes.best_match(kinds) == "text/html"
+    )
 
 
 def json_response(value: object, status: int = 200) -> Response:
