@@ -17,7 +17,7 @@ def test_a_purge_is_done_again_by_a_worker(worker: Process, jobs: Jobs, redis_ur
         )
 
         def purged_softly() -> bool:
-            held = bytes(cache.get(tag_key("repo:a/b")) or b"")  # type: ignore[arg-type]
+            held = bytes(cache.get(tag_key("repo:a/b")) or b"")
             return held.startswith(b"hard.") and held != b"hard.soft"
 
         wait_for(purged_softly, "the second look")

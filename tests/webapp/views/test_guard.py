@@ -80,7 +80,7 @@ def guarded(forewarm: Forewarm) -> Iterator[tuple[str, str, Access]]:
         for argument in rule.arguments:
             converter = path[path.index("<") : path.index(">") + 1]
             path = path.replace(converter, argument)
-        blueprint = rule.endpoint.rpartition(".")[0]
+        blueprint = rule.endpoint.rpartition(".")[0] or rule.endpoint
         for method in sorted(rule.methods or ()):
             yield method, path, ACCESS.get(blueprint, Access.ADMINISTRATOR)
 
@@ -89,7 +89,7 @@ def test_every_blueprint_says_what_it_asks(forewarm: Forewarm) -> None:
     assert set(forewarm.app.blueprints) <= set(ACCESS)
 
 
-def test_every_rule_but_health_mirror_and_webhooks_refuses_a_stranger(closed: Forewarm) -> None:
+def test_every_rule_but_health_mirror_webhooks_and_static_refuses_a_stranger(closed: Forewarm) -> None:
     open_to_all = {Access.OPEN, Access.SCOPED, Access.SIGNED}
     rules = list(guarded(closed))
     assert len(rules) > 10
