@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
+from webapp.patterns import fit, split, tidied
+
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 
 
@@ -180,35 +182,6 @@ REFUSED = (
 """What the service's and the public's eyes never look at for a caller."""
 ALLOWED_TO_SERVICE = frozenset({"/user/orgs", "/user/repos"})
 
-# A write that passed through -> the tags it made untrue. Hard for the methods named: the old
-# answer may show what is gone, or what is private from now on.
-Mutation = tuple[str, tuple[str, ...], frozenset[str]]
-_REPO_TAGS = ("repo:{owner}/{repo}", "repos:{owner}", "repos:any")
-MUTATIONS: tuple[Mutation, ...] = (
-    (
-        "/repos/{owner}/{repo}",
-        (*_REPO_TAGS, "org:{owner}"),
-        frozenset({"PATCH", "DELETE"}),
-    ),
-    ("/repos/{owner}/{repo}/transfer", (*_REPO_TAGS, "org:{owner}"), frozenset({"POST"})),
-    ("/repos/{owner}/{repo}/**", _REPO_TAGS, frozenset()),
-    # Which one it is only GitHub's answer says: repository_tags.
-    ("/repositories/{id}/**", (), frozenset({"PATCH", "DELETE"})),
-    ("/user/starred/{owner}/{repo}", _REPO_TAGS, frozenset()),
-    ("/user/subscriptions/{owner}/{repo}", _REPO_TAGS, frozenset()),
-    ("/user/repos", ("repos:any",), frozenset()),
-    ("/user/memberships/orgs/{owner}", ("org:{owner}", "orgs:any"), frozenset()),
-    ("/orgs/{owner}/repos", ("repos:{owner}", "repos:any", "org:{owner}"), frozenset()),
-    (
-        "/orgs/{owner}/memberships/{member}",
-        ("org:{owner}", "orgs:{member}", "orgs:any"),
-        frozenset(),
-    ),
-    ("/orgs/{owner}/members/{member}", ("org:{owner}", "orgs:{member}", "orgs:any"), frozenset()),
-    ("/orgs/{owner}", ("org:{owner}", "orgs:any", "repos:{owner}"), frozenset({"DELETE"})),
-    ("/orgs/{owner}/**", ("org:{owner}", "repos:{owner}", "repos:any"), frozenset()),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Match:
@@ -237,44 +210,16 @@ class Periods:
 DEFAULT_PERIODS = Periods(MappingProxyType({row.name: row.fresh for row in RESOURCES}))
 
 
-def _fit(pattern: tuple[str, ...], segments: tuple[str, ...]) -> dict[str, str] | None:
-    """The names a path gives to a pattern's placeholders; None where it doesn't fit."""
-    if pattern and pattern[-1] == "**":
-        pattern = pattern[:-1]
-        segments = segments[: len(pattern)]
-    if len(pattern) != len(segments):
-        return None
-    names: dict[str, str] = {}
-    for expected, segment in zip(pattern, segments, strict=True):
-        if expected.startswith("{"):
-            if not segment:
-                return None
-            names[expected[1:-1]] = segment
-        elif expected != segment:
-            return None
-    return names
-
-
-def _split(path: str) -> tuple[str, ...]:
-    return tuple(path[1:].split("/"))
-
-
-def _tidied(path: str) -> tuple[str, ...]:
-    """Without empty segments: whoever stands in front of a GitHub Enterprise may merge slashes."""
-    return tuple(segment for segment in path.split("/") if segment)
-
-
-_ROWS = tuple((row, _split(path)) for row in RESOURCES for path in row.paths)
-_REFUSED = tuple(_split(path) for path in REFUSED)
-_MUTATIONS = tuple((_split(path), tags, hard) for path, tags, hard in MUTATIONS)
+_ROWS = tuple((row, split(path)) for row in RESOURCES for path in row.paths)
+_REFUSED = tuple(split(path) for path in REFUSED)
 
 
 @lru_cache(maxsize=16_384)
 def match(path: str) -> Match:
     """The row and tags of a canonical path, which starts with a slash; every path has one."""
-    segments = _split(path)
+    segments = split(path)
     for row, pattern in _ROWS:
-        names = _fit(pattern, segments)
+        names = fit(pattern, segments)
         if names is None:
             continue
         owner, repo = names.get("owner"), names.get("repo")
@@ -296,26 +241,8 @@ def refused(path: str, *, service: bool) -> bool:
     """Whether callers without a GitHub token of their own are kept from this canonical path."""
     if service and path in ALLOWED_TO_SERVICE:
         return False
-    segments = _tidied(path.lower())
-    return any(_fit(pattern, segments) is not None for pattern in _REFUSED)
-
-
-def mutated(method: str, path: str) -> tuple[tuple[str, ...], bool]:
-    """The tags that a write to this canonical path makes untrue, and whether to purge them hard."""
-    segments = _tidied(path)
-    for pattern, tags, hard in _MUTATIONS:
-        names = _fit(pattern, segments)
-        if names is not None:
-            lowered = {name: value.lower() for name, value in names.items()}
-            return tuple(tag.format(**lowered) for tag in tags), method in hard
-    return (), False
-
-
-def repository_tags(full_name: str) -> tuple[str, ...]:
-    """The tags of all that shows a repository, by its `owner/name`; none for ''."""
-    owner, _, repo = full_name.lower().partition("/")
-    tags = (*_REPO_TAGS, "org:{owner}") if owner and repo else ()
-    return tuple(tag.format(owner=owner, repo=repo) for tag in tags)
+    segments = tidied(path.lower())
+    return any(fit(pattern, segments) is not None for pattern in _REFUSED)
 
 
 def purging_events(tags: Iterable[str]) -> dict[str, tuple[str, ...]]:

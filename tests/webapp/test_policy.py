@@ -1,11 +1,11 @@
-"""The table: each path's row and tags, periods, events, refusals and what writes purge."""
+"""The table: each path's row and tags, periods, events and refusals."""
 
 from __future__ import annotations
 
 import pytest
 
 from webapp import policy
-from webapp.policy import match, mutated, purging_events, refused
+from webapp.policy import match, purging_events, refused
 
 HOUR = 3600
 
@@ -116,25 +116,3 @@ def test_the_service_alone_may_read_its_own_lists() -> None:
     for path in ("/user/orgs", "/user/repos"):
         assert not refused(path, service=True)
         assert refused(path, service=False)
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "tags", "hard"),
-    [
-        ("PATCH", "/repos/a/b", {"repo:a/b", "repos:a", "repos:any", "org:a"}, True),
-        ("DELETE", "/repos/a/b", {"repo:a/b", "repos:a", "repos:any", "org:a"}, True),
-        ("POST", "/repos/a/b/transfer", {"repo:a/b", "repos:a", "repos:any", "org:a"}, True),
-        ("PUT", "/repos/a/b/topics", {"repo:a/b", "repos:a", "repos:any"}, False),
-        ("POST", "/repos/a/b/issues", {"repo:a/b", "repos:a", "repos:any"}, False),
-        ("PUT", "/user/starred/a/b", {"repo:a/b", "repos:a", "repos:any"}, False),
-        ("POST", "/orgs/a/repos", {"repos:a", "repos:any", "org:a"}, False),
-        ("POST", "/user/repos", {"repos:any"}, False),
-        ("PUT", "/orgs/a/memberships/bob", {"org:a", "orgs:bob", "orgs:any"}, False),
-        ("POST", "/markdown", set(), False),
-    ],
-)
-def test_a_write_purges_what_it_makes_untrue(
-    method: str, path: str, tags: set[str], hard: bool
-) -> None:
-    found, is_hard = mutated(method, path)
-    assert (set(found), is_hard) == (tags, hard)

@@ -19,6 +19,7 @@ from webapp.callers import Caller
 from webapp.errors import GitHubUnavailable, RequestRefused, StoreUnavailable
 from webapp.fetching import Wish
 from webapp.hitpath import PREFIX, READS
+from webapp.mutations import mutated, repository_tags
 from webapp.outcome import Outcome
 from webapp.serve import Directives
 from webapp.services import Services
@@ -120,7 +121,7 @@ def _write(services: Services, caller: Caller, target: Target, base_url: str) ->
         body = request.get_data(cache=False)
     if len(body) > BODY_MAX:
         raise RequestRefused(413, "The body is too large.")
-    tags, hard = policy.mutated(request.method, target.path)
+    tags, hard = mutated(request.method, target.path)
     try:
         with services.shares.fetching():
             answer = services.client.write(
@@ -132,7 +133,7 @@ def _write(services: Services, caller: Caller, target: Target, base_url: str) ->
         raise
     if answer.status < 400:
         # A new name may be held as missing, an id tells no name.
-        tags += policy.repository_tags(answer.full_name)
+        tags += repository_tags(answer.full_name)
         _purge(services, tags, hard, target.path)
     return answer_response(
         answer,
