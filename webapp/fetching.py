@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
@@ -18,6 +19,7 @@ from typing import Self
 from webapp.cache.entry import Entry, State
 from webapp.cache.flight import Flight, Flights, LeaseKeeper, untouched
 from webapp.cache.keys import Scope, Target, entry_key
+from webapp.cache.near import EVERYBODY
 from webapp.cache.store import Lease, Read, Store
 from webapp.errors import GitHubUnavailable, StoreUnavailable, WaitedTooLong
 from webapp.github.answer import Answer
@@ -43,12 +45,14 @@ class Wish:
     token: Secret | None
     key: str
     tags: tuple[str, ...]
+    owner: str
 
     @classmethod
     def of(cls, target: Target, scope: Scope, base_url: str, token: Secret | None) -> Self:
         """With its key and tags, which follow from the rest."""
         key = entry_key(target, scope, base_url)
-        return cls(target, scope, base_url, token, key, match(target.path).tags)
+        row = match(target.path)
+        return cls(target, scope, base_url, token, key, row.tags, (row.owner or EVERYBODY).lower())
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,16 @@ class Fetched:
 class Fetcher:
     """One per process."""
 
-    def __init__(self, store: Store, client: Client, finisher: Finisher, shares: Shares) -> None:
+    def __init__(
+        self,
+        store: Store,
+        client: Client,
+        finisher: Finisher,
+        shares: Shares,
+        counts: Callable[[str], int] = lambda _owner: 0,
+    ) -> None:
+        """`counts` tells how often an owner was purged, as far as this process knows."""
+        self._counts = counts
         self._shares = shares
         self._store = store
         self._client = client
@@ -90,9 +103,11 @@ class Fetcher:
         Raises GitHubUnavailable, WaitedTooLong.
         """
         deadline = time.monotonic() + FOLLOW
+        arrival, count = read, self._counts(wish.owner)
         while True:
             with self._flights.board(wish.key) as (flight, leading):
                 if leading:
+                    flight.count = count
                     return self._lead(wish, read, flight, deadline)
             if not self._shares.wait(flight.wait, deadline - time.monotonic()):
                 raise WaitedTooLong("another's fetch takes too long")
@@ -103,9 +118,11 @@ class Fetcher:
                 # Nobody can share a stream: queueing for the lead would only serialise them.
                 with self._shares.fetching():
                     return self._ask(wish, None, None)
-            if result and untouched(read.versions if read else (), flight.versions):
+            if result and _joins(read, count, flight):
                 return result.collapsed
-            read = self._read(wish)
+            count, read = self._counts(wish.owner), self._read(wish)
+            if arrival and read and read.entry and _filled_since(arrival, read):
+                return Fetched(Outcome.COALESCED, read.entry.status, entry=read.entry)
 
     def refresh(self, wish: Wish, read: Read) -> None:
         """Fetch behind a reader who was served stale, unless someone does already.
@@ -116,10 +133,15 @@ class Fetcher:
             if not leading:
                 return
             lease, flight.versions = self._store.acquire(wish.key, wish.tags)
-            if lease:
-                flight.result = self._ask(wish, read.entry, lease)
-                if flight.result.answer:
-                    flight.result.answer.close()
+            if lease is None:
+                return
+            if _filled_since(read, self._store.read(wish.key, wish.tags)):
+                # Another's refresh ended while this one was queued.
+                self._store.release(lease)
+                return
+            flight.result = self._ask(wish, read.entry, lease)
+            if flight.result.answer:
+                flight.result.answer.close()
 
     def _read(self, wish: Wish) -> Read | None:
         try:
@@ -147,6 +169,7 @@ class Fetcher:
         try:
             lease, found = self._lease(wish, read, deadline)
         except StoreUnavailable:
+            flight.versions = read.versions  # it begins after that read
             return self._ask(wish, None, None)
         if found:
             flight.versions = found.versions
@@ -228,6 +251,16 @@ def _validating(read: Read | None) -> Entry | None:
         return None
     state = read.entry.state(read.versions, time.time())
     return None if state is State.DEAD else read.entry
+
+
+def _joins(read: Read | None, count: int, flight: Flight[Fetched]) -> bool:
+    """Whether no purge lies between a reader's arrival and a flight's fetch.
+
+    Tags tell, unless Redis is away or has lost them: then, as far as this process knows, the count.
+    """
+    if (read is None or None in read.versions) and flight.count < count:
+        return False
+    return untouched(read.versions if read else (), flight.versions)
 
 
 def _filled_since(arrival: Read, now: Read) -> bool:

@@ -15,7 +15,6 @@ in the last 24 h, then softly everything, once; until then nobody is served from
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from datetime import UTC, datetime, timedelta
 
 import redis
 
+from webapp.cache.connection import TIMEOUT
 from webapp.cache.store import Store
 from webapp.db import queries
 from webapp.db.pool import Database
@@ -35,9 +35,11 @@ log = logging.getLogger(__name__)
 
 RUN_KEY = "fw:run"
 """The run id of the server that has been caught up; persisted with its data."""
-LOCK_KEY, LOCK_MS = "fw:run:lock", 10_000
+LOCK_KEY, LOCK_MS = "fw:run:lock:", 10_000
+"""By run id: one that a killed server kept on its disk binds nobody."""
 REPLAYED = timedelta(hours=24)
 RETRY_EVERY = 1.0  # seconds
+LOOK_EVERY = 0.01  # seconds between looks at another's catching up
 BATCH = 500  # tags a command
 
 AGAIN, QUEUE = "purge_again", "invalidation"
@@ -75,10 +77,12 @@ class Purger:
         noted = self._note(purge) if hard else None
         try:
             self._store.purge(purge.tags, hard=hard)
-        except StoreUnavailable:
+        except StoreUnavailable as error:
             noted = noted or self._note(purge)
             with self._lock:
                 self._redis_missed.append(purge)
+            # Also where it answers others: nothing is served from it that this purge ends.
+            self._store.distrust(error)
             if noted is None:
                 raise
         else:
@@ -111,7 +115,7 @@ class Purger:
     def catch_up(self, client: redis.Redis, run_id: str) -> None:
         """Replay what a Redis may have missed, before it is trusted (see connection.CatchUp)."""
         if client.get(RUN_KEY) != run_id.encode():
-            self._after_restart(client, run_id)
+            self._restarted(client, run_id)
         with self._lock:
             mine, self._redis_missed = self._redis_missed, []
         pending = self._pending()
@@ -128,10 +132,22 @@ class Purger:
         if mine or pending:
             log.warning("purges replayed: %d", max(len(mine), len(pending)))
 
-    def _after_restart(self, client: redis.Redis, run_id: str) -> None:
-        token = secrets.token_hex(8)
-        if not client.set(LOCK_KEY, token, nx=True, px=LOCK_MS):
-            raise redis.exceptions.ConnectionError("another process is catching it up")
+    def _restarted(self, client: redis.Redis, run_id: str) -> None:
+        """By the first to come; the others wait for it, so that none asks GitHub meanwhile."""
+        deadline = time.monotonic() + TIMEOUT
+        lock = LOCK_KEY + run_id
+        while not client.set(lock, "held", nx=True, px=LOCK_MS):
+            if time.monotonic() > deadline:
+                raise redis.exceptions.ConnectionError("another process is catching it up")
+            time.sleep(LOOK_EVERY)
+            if client.get(RUN_KEY) == run_id.encode():
+                return
+        if client.get(RUN_KEY) != run_id.encode():  # else it has just been done
+            self._purge_forgotten(client)
+            client.set(RUN_KEY, run_id)
+        client.delete(lock)
+
+    def _purge_forgotten(self, client: redis.Redis) -> None:
         try:
             tags = self._hard_of_late()
             for start in range(0, len(tags), BATCH):
@@ -140,8 +156,6 @@ class Purger:
             # Without the journal nobody knows what must stay dead.
             self._store.purge(["all"], hard=True, through=client)
         self._store.purge(["all"], hard=False, through=client)
-        client.set(RUN_KEY, run_id)
-        client.delete(LOCK_KEY)
         log.warning("another Redis server: everything is purged softly")
         purged.send(self, tags=("all",), hard=False, cause="restart", detail="")
 

@@ -89,7 +89,8 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
     )
     finisher = Finisher(settings.github_api_url, periods, random.random)
     shares = Shares(settings.web_threads)
-    fetcher = Fetcher(store, client, finisher, shares)
+    near = Near(settings.redis_url, limit=settings.near_mb * 1024 * 1024)
+    fetcher = Fetcher(store, client, finisher, shares, near.purges_of)
     services = Services(
         settings=settings,
         callers=Callers(settings),
@@ -103,7 +104,7 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
         client=client,
         ladder=Ladder(store, archive, fetcher, finisher),
         purger=purger,
-        near=Near(settings.redis_url, limit=settings.near_mb * 1024 * 1024),
+        near=near,
         jobs=jobs,
         recorder=Recorder(),
     )

@@ -11,94 +11,34 @@ server's run id, and another one (a restart, a failover) may have forgotten purg
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from queue import Empty
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from webapp.cache.breaker import Breaker, takes_nothing
 from webapp.errors import StoreUnavailable
 from webapp.secret import Secret
 
-log = logging.getLogger(__name__)
-
 TIMEOUT = 0.25  # seconds, for connecting and for an answer; redis-py's own would be minutes
-POOL_WAIT = 0.05  # seconds for a free connection
-PROBE_EVERY = 0.25  # seconds
-
-UNREACHABLE = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
-"""Nothing gets through: the breaker opens."""
-REFUSES_WRITES = (
-    redis.exceptions.OutOfMemoryError,
-    redis.exceptions.ReadOnlyError,
-    redis.exceptions.ClusterDownError,
-    redis.exceptions.NoPermissionError,
-)
-"""This command was refused; others, reads above all, may still be served."""
+POOL_WAIT = 1.0  # seconds for a free connection: busy is no outage, and GitHub is farther
+POOL_LOOK = 0.05  # seconds between looks whether it is an outage
 
 CatchUp = Callable[[redis.Redis, str], None]
-"""Given a plain client and the server's run id: replay what it may have missed. Raises one of
-UNREACHABLE or REFUSES_WRITES where that can't be done now."""
+"""Given a plain client and the server's run id: replay what it may have missed. Raises a
+RedisError where that can't be done now."""
 
 
 class _Unknown(redis.exceptions.ConnectionError):
     """The server at the other end is not the one that was caught up."""
-
-
-class Breaker:
-    """Remembers that the other side is down, until `probe` gets through in a thread of its own."""
-
-    def __init__(self, probe: Callable[[], object], every: float = PROBE_EVERY) -> None:
-        """`probe` raises one of UNREACHABLE or REFUSES_WRITES while the other side is down."""
-        self.open = False
-        self._probe = probe
-        self._every = every
-        self._lock = threading.Lock()
-        self._pid = 0
-
-    def trip(self, error: Exception) -> None:
-        """Open, and start one probe; what is open stays as it is."""
-        with self._lock:
-            if self.refused():
-                return
-            self.open, self._pid = True, os.getpid()
-        log.warning("Redis is unavailable (%s); serving without it", type(error).__name__)
-        threading.Thread(target=self._until_back, name="redis-probe", daemon=True).start()
-
-    def refused(self) -> bool:
-        """Whether to refuse at once. After a fork the parent's probe is gone: try anew."""
-        return self.open and self._pid == os.getpid()
-
-    def _until_back(self) -> None:
-        while True:
-            try:
-                self._probe()
-            except (*UNREACHABLE, *REFUSES_WRITES):
-                time.sleep(self._every)
-            else:
-                break
-        self.open = False
-        log.warning("Redis is back")
-
-
-class _Pool(redis.BlockingConnectionPool):
-    """A pool that tells "all in use" from "can't be reached": the first is no outage."""
-
-    def get_connection(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().get_connection(*args, **kwargs)  # type: ignore[no-untyped-call]
-        except redis.exceptions.ConnectionError as error:
-            if isinstance(error.__cause__ or error.__context__, Empty):
-                raise StoreUnavailable("every connection to Redis is in use") from None
-            raise
 
 
 def _limits(timeout: float) -> dict[str, Any]:
@@ -121,10 +61,9 @@ class Connection(redis.Redis):
     def __init__(self, url: Secret, *, size: int) -> None:
         """`size` is the most connections this process opens (REDIS_POOL)."""
         super().__init__(
-            connection_pool=_Pool.from_url(
+            connection_pool=redis.ConnectionPool.from_url(
                 url.reveal(),
-                max_connections=size,
-                timeout=POOL_WAIT,
+                max_connections=size - size // 2,
                 redis_connect_func=self._connected,
                 **_limits(TIMEOUT),
             )
@@ -133,22 +72,58 @@ class Connection(redis.Redis):
         self.catch_up: CatchUp = lambda _client, _run_id: None
         self._plain = plain_connection(url)
         self._known = ""
+        # A part of them reads for the hit path, the others do everything.
+        self._readers_most = size // 2
+        self._places_most = size - self._readers_most
+        self.start_afresh()
+        _connections.add(self)
+
+    def start_afresh(self) -> None:
+        """Without connections and locks, as in a new process."""
         self._establishing = threading.Lock()
+        self._places = threading.Semaphore(self._places_most)
         self._readers: deque[Any] = deque()
-        self._readers_left = max(1, size // 2)
+        self._readers_left = self._readers_most
+        self._readers_lock = threading.Lock()
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        if self.breaker.refused():
-            raise StoreUnavailable("Redis is unavailable")
+        self._take_place()
         try:
             if not self._known:
-                self._establish()
+                self._establish_once()
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
-        except UNREACHABLE as error:
-            self.breaker.trip(error)
-            raise StoreUnavailable("Redis is unavailable") from error
-        except REFUSES_WRITES as error:
-            raise StoreUnavailable(f"Redis refuses: {type(error).__name__}") from error
+        except redis.exceptions.RedisError as error:
+            self._raise_judged(error)
+        finally:
+            self._places.release()
+
+    def _raise_judged(self, error: redis.exceptions.RedisError) -> NoReturn:
+        if isinstance(error, redis.exceptions.OutOfMemoryError):
+            raise StoreUnavailable("Redis is full") from error
+        if not takes_nothing(error):
+            raise error
+        self.distrust(error)
+        raise StoreUnavailable("Redis is unavailable") from error
+
+    def distrust(self, error: Exception) -> None:
+        """Serve nothing from it until it is caught up anew."""
+        self.breaker.trip(error)
+
+    def _take_place(self) -> None:
+        # Whoever waits here for those who find it down isn't to find that out once more.
+        deadline = time.monotonic() + POOL_WAIT
+        self._check()
+        while not self._places.acquire(timeout=POOL_LOOK):
+            self._check()
+            if time.monotonic() > deadline:
+                raise StoreUnavailable("every connection to Redis is in use")
+        if self.breaker.refused():
+            self._places.release()
+            self._check()
+
+    def _check(self) -> None:
+        if self.breaker.refused():
+            raise StoreUnavailable("Redis is unavailable")
 
     def read_many(self, keys: Sequence[str]) -> list[bytes | None]:
         """MGET as the hit path needs it: straight to a connection kept for reading.
@@ -156,17 +131,19 @@ class Connection(redis.Redis):
         redis-py's own way there costs more than Redis does; it is taken when no reader is free,
         and when one turns out to be closed.
         """
-        if self._known and not self.breaker.open:
-            reader = self._reader()
-            if reader is not None:
-                try:
-                    reader.send_packed_command([_packed_mget(keys)], check_health=False)
-                    found: list[bytes | None] = reader.read_response()
-                except UNREACHABLE:
-                    self._drop_readers(reader)
-                else:
-                    self._readers.append(reader)
-                    return found
+        reader = self._reader() if self._known and not self.breaker.refused() else None
+        if reader is not None:
+            try:
+                reader.send_packed_command([_packed_mget(keys)], check_health=False)
+                found: list[bytes | None] = reader.read_response()
+            except redis.exceptions.ConnectionError:
+                self._drop_readers(reader)
+            except redis.exceptions.RedisError as error:
+                self._drop_readers(reader)
+                self._raise_judged(error)
+            else:
+                self._readers.append(reader)
+                return found
         return cast("list[bytes | None]", self.mget(keys))
 
     def _reader(self) -> Any:
@@ -174,22 +151,22 @@ class Connection(redis.Redis):
             return self._readers.pop()
         except IndexError:
             pass
-        with self._establishing:
+        with self._readers_lock:
             if not self._readers_left:
                 return None
             self._readers_left -= 1
         pool = self.connection_pool
         return pool.connection_class(**pool.connection_kwargs)  # connects when first used
 
-    def _drop_readers(self, failed: Any) -> None:
+    def _drop_readers(self, *failed: Any) -> None:
         """What closed one has closed them all."""
-        dropped = [failed]
+        dropped = list(failed)
         while self._readers:
             with suppress(IndexError):
                 dropped.append(self._readers.pop())
         for reader in dropped:
             reader.disconnect()
-        with self._establishing:
+        with self._readers_lock:
             self._readers_left += len(dropped)
 
     def __repr__(self) -> str:
@@ -201,15 +178,36 @@ class Connection(redis.Redis):
         super().close()
         self.connection_pool.disconnect()
         self._plain.close()
-        while self._readers:
-            self._readers.pop().disconnect()
+        self._drop_readers()
+
+    def _establish_once(self) -> None:
+        """At the start: one thread does it, or finds that it can't be done, for all."""
+        with self._establishing:
+            self._check()
+            if self._known:
+                return
+            try:
+                self._catch_up()
+            except redis.exceptions.RedisError as error:
+                full = isinstance(error, redis.exceptions.OutOfMemoryError)
+                if not full and not takes_nothing(error):
+                    raise
+                self.distrust(error)
+                raise StoreUnavailable("Redis is unavailable") from error
 
     def _establish(self) -> None:
-        """Catch the server up, then trust it."""
         with self._establishing:
-            run_id = str(self._plain.info("server")["run_id"])
-            self.catch_up(self._plain, run_id)
-            self._known = run_id
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Catch the server up, then trust it."""
+        run_id = str(self._plain.info("server")["run_id"])
+        self.catch_up(self._plain, run_id)
+        if run_id != self._known:
+            # None may still lead to the server before, a demoted primary for example.
+            self._drop_readers()
+            self.connection_pool.disconnect(inuse_connections=False)
+        self._known = run_id
 
     def _connected(self, connection: Any) -> None:
         # Each new connection of the pool: is the server still the one that was caught up?
@@ -217,6 +215,18 @@ class Connection(redis.Redis):
         connection.send_command("INFO", "server")
         if f"run_id:{self._known}\r\n".encode() not in connection.read_response():
             raise _Unknown("another Redis server")
+
+
+_connections: weakref.WeakSet[Connection] = weakref.WeakSet()
+
+
+def _forget_in_child() -> None:
+    """A parent's sockets are its own, and its locks may be held by threads that a fork leaves."""
+    for connection in _connections:
+        connection.start_afresh()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)
 
 
 def _packed_mget(keys: Sequence[str]) -> bytes:

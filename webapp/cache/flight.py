@@ -21,9 +21,11 @@ T = TypeVar("T")
 
 
 class Flight(Generic[T]):
-    """A fetch under way. `versions` is the snapshot that its fetch began with, once known."""
+    """A fetch under way. `versions` is the snapshot that its fetch began with, once known;
+    `count` how often its owner had been purged, as far as this process knew."""
 
     def __init__(self) -> None:
+        self.count = 0
         self.versions: Versions | None = None
         self.result: T | None = None
         self.failure: Exception | None = None

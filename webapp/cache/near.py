@@ -26,7 +26,8 @@ from dataclasses import dataclass, field
 import orjson
 import redis
 
-from webapp.cache.connection import UNREACHABLE, plain_connection
+from webapp.cache.breaker import UNREACHABLE
+from webapp.cache.connection import plain_connection
 from webapp.cache.entry import Entry
 from webapp.cache.reply import Headers
 from webapp.cache.store import PURGES_CHANNEL
@@ -138,6 +139,10 @@ class Near:
         ):
             return None
         return found
+
+    def purges_of(self, owner: str) -> int:
+        """A number that grows with every purge of this owner that is known here."""
+        return self.counts.of(owner)
 
     def put(self, key: str, entry: NearEntry) -> None:
         """Keep an entry for MAX_AGE from its reading, if nothing purged it since."""

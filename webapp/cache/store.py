@@ -17,6 +17,7 @@ import redis
 from webapp.cache.backend import EntryBackend
 from webapp.cache.entry import Entry, Versions, decode, encode
 from webapp.cache.keys import lease_key, tag_key
+from webapp.errors import StoreUnavailable
 
 PURGES_CHANNEL = "fw:purges"
 LEASE = 5.0  # seconds until a dead holder's lease ends
@@ -116,6 +117,10 @@ class Store:
             client=through,
         )
         return int(written)
+
+    def distrust(self, error: StoreUnavailable) -> None:
+        """Serve nothing from Redis until it is caught up anew: a purge didn't get through."""
+        self.backend.connection.distrust(error)
 
 
 def _version() -> str:

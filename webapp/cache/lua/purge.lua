@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Give tags new versions, and tell every process. One write a tag, however many entries carry it.
 -- KEYS: tag ...    ARGV: '1' for hard, tag ms, channel, message, a fresh version for each tag
 -- -> tags written
