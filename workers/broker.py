@@ -3,15 +3,18 @@
 Three retries, a day's age at most, dead letters kept for a week. What Redis can't do is always a
 lost connection to Dramatiq, which then tries again: left as they are, time-outs and refused
 writes end its consumer threads for good, silently. An idle worker looks for jobs every 100 ms.
+A worker that is told to stop finishes its jobs, however often it is told.
 """
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import redis
-from dramatiq import Middleware
+from dramatiq import Broker, Middleware
 from dramatiq.broker import Consumer
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import ConnectionClosed
@@ -40,6 +43,7 @@ TIME_LIMIT_MS = 10 * 60_000
 DEAD_LETTERS_KEPT_MS = 7 * 86_400_000
 # A killed worker's jobs are redelivered after this.
 WORKER_TIMEOUT_MS = 30_000
+STOPPING = (signal.SIGTERM, signal.SIGHUP)
 # One command in so many looks for killed workers' jobs in its queue; an idle worker sends some 13 a
 # second to each. It is cheap while none are dead.
 MAINTENANCE_EVERY = 100
@@ -98,6 +102,28 @@ class JobBroker(RedisBroker):
         return run
 
 
+class StopOnce(Middleware):
+    """Takes the first signal to stop and ignores its repeats.
+
+    Dramatiq's worker process takes a second one as an order to drop its jobs, and gets one from
+    any platform that signals each process: its parent passes on what it got itself.
+    """
+
+    def after_process_boot(self, broker: Broker) -> None:  # noqa: ARG002 - Dramatiq's signature
+        """In each worker process, where Dramatiq's own handlers stand by now."""
+        for number in STOPPING:
+            signal.signal(number, _once(signal.getsignal(number)))
+
+
+def _once(handler: Any) -> Callable[[int, FrameType | None], None]:
+    def handle(number: int, frame: FrameType | None) -> None:
+        for each in STOPPING:
+            signal.signal(each, signal.SIG_IGN)
+        handler(number, frame)
+
+    return handle
+
+
 def _lost(error: redis.RedisError) -> ConnectionClosed:
     return ConnectionClosed(error)  # type: ignore[no-untyped-call]
 
@@ -107,6 +133,7 @@ def _middleware() -> list[Middleware]:
         AgeLimit(max_age=MAX_AGE_MS),
         TimeLimit(time_limit=TIME_LIMIT_MS),
         ShutdownNotifications(),
+        StopOnce(),
         Callbacks(),
         CurrentMessage(),
         PeriodiqMiddleware(),
