@@ -56,6 +56,7 @@ class Services:
     def close(self) -> None:
         """Give connections back; used by tests and short-lived commands."""
         self.recorder.stop(self)
+        self.near.close()
         self.ladder.close()
         self.database.close()
         self.jobs.close()

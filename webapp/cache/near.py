@@ -126,7 +126,13 @@ class Near:
         self._entries: dict[str, NearEntry] = {}
         self._bytes = 0
         self._lock = threading.Lock()
+        self._closed = threading.Event()
         self._pid = 0
+
+    def close(self) -> None:
+        """Stop listening; what is held is not served any more."""
+        self._closed.set()
+        self.subscribed = False
 
     def get(self, key: str) -> NearEntry | None:
         """What may be served now, if anything."""
@@ -198,21 +204,22 @@ class Near:
         threading.Thread(target=self._listen, name="near-purges", daemon=True).start()
 
     def _listen(self) -> None:
-        while True:
+        closed = self._closed
+        while not closed.is_set():
             try:
                 with plain_connection(self._url) as connection:
-                    self._hear(connection)
+                    self._hear(connection, closed)
             except UNREACHABLE:
                 pass
             finally:
                 self._deaf()
-            time.sleep(RECONNECT)
+            closed.wait(RECONNECT)
 
-    def _hear(self, connection: redis.Redis) -> None:
+    def _hear(self, connection: redis.Redis, closed: threading.Event) -> None:
         with connection.pubsub() as channel:  # type: ignore[no-untyped-call]
             channel.subscribe(PURGES_CHANNEL)
             heard_at = time.monotonic()
-            while time.monotonic() - heard_at < SILENCE:
+            while not closed.is_set() and time.monotonic() - heard_at < SILENCE:
                 message = channel.get_message(timeout=LISTEN)
                 if message is None:
                     channel.ping()

@@ -10,7 +10,7 @@ import atexit
 import logging
 import os
 import threading
-import time
+import weakref
 from collections import Counter, deque
 from typing import Any
 
@@ -30,18 +30,20 @@ class Recorder:
     def __init__(self, every: float = FLUSH_EVERY) -> None:
         self.hits: deque[Hit] = deque()
         self._every = every
+        self._stopped = threading.Event()
 
     def start(self, sender: object) -> None:
         """Listen to what `sender` serves, and flush now and then, in forked children too."""
         served.connect(self._served, sender=sender)
         atexit.register(self.flush)
-        os.register_at_fork(after_in_child=self._after_fork)
+        _recorders.add(self)
         self._flush_behind()
 
     def stop(self, sender: object) -> None:
         """Stop listening, and say what is left."""
         served.disconnect(self._served, sender=sender)
         atexit.unregister(self.flush)
+        self._stopped.set()
         self.flush()
 
     def flush(self) -> None:
@@ -75,14 +77,26 @@ class Recorder:
                 *(what["cause"], what["seconds"] * 1000),
             )
 
-    def _after_fork(self) -> None:
-        self.hits.clear()  # they are the parent's to say
-        self._flush_behind()
+    def start_afresh(self) -> None:
+        """In a forked child: what is counted is the parent's to say, and its thread isn't here."""
+        self.hits.clear()
+        if not self._stopped.is_set():
+            self._flush_behind()
 
     def _flush_behind(self) -> None:
         threading.Thread(target=self._run, name="recorder", daemon=True).start()
 
     def _run(self) -> None:
-        while True:
-            time.sleep(self._every)
+        while not self._stopped.wait(self._every):
             self.flush()
+
+
+_recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
+
+
+def _start_in_child() -> None:
+    for recorder in _recorders:
+        recorder.start_afresh()
+
+
+os.register_at_fork(after_in_child=_start_in_child)
