@@ -16,6 +16,7 @@ from tests.workers.processes import ROOT, Process, running, wait_for
 from webapp.jobs import NAMESPACE, Jobs
 
 ENDS_WITHIN = 20.0  # seconds, from the signal to the exit
+PASSED_ON = "Sending signal 'SIGTERM'"
 
 
 def procfile_worker() -> tuple[str, ...]:
@@ -61,8 +62,7 @@ def test_further_signals_change_nothing(
     started(jobs, store, "one", 1.5)
     for times in (1, 2, 3):
         signal_group(slow_worker)
-        passed_on = "Sending signal 'SIGTERM'"
-        wait_for(lambda count=times: slow_worker.output.count(passed_on) == count, passed_on)  # type: ignore[misc]
+        wait_for(lambda count=times: slow_worker.output.count(PASSED_ON) == count, PASSED_ON)  # type: ignore[misc]
     assert slow_worker.popen.wait(ENDS_WITHIN) == 0
     assert store.get("finished:one") == "1"
 
