@@ -1,4 +1,4 @@
-"""Remembers that GitHub is down or slow, so that the old answer is given at once. Pure but for time.
+"""Remembers that GitHub is down or slow, so that the old answer is given at once.
 
 FAILURES calls in a row that GitHub couldn't answer open it; any answer closes it. While it is open
 everyone is refused at once but one caller a PAUSE, who finds out; each time that fails the pause

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import pytest
@@ -38,6 +39,7 @@ def answering(
             raise outcome
         response = requests.Response()
         response.status_code = outcome
+        response.raw = io.BytesIO()
         return response
 
     return once
