@@ -63,7 +63,7 @@ class _Origin(requests.Session):
         kwargs |= {
             "stream": True,
             "allow_redirects": False,
-            "timeout": (min(CONNECT_TIMEOUT, left), left),
+            "timeout": urllib3.Timeout(total=left, connect=min(CONNECT_TIMEOUT, left)),
         }
         try:
             response = super().send(request, **kwargs)
@@ -149,23 +149,27 @@ def _read_so_far(response: requests.Response) -> bytes:
 def _read(response: requests.Response, deadline: float) -> None:
     """Read a JSON body until the deadline; leave any other, and one over BODY_MAX, streaming."""
     if response.status_code in {204, 304}:
-        response.close()
-        _have(response, b"")
+        # Read to its end, however empty: closed before that, the connection would be lost.
+        _have(response, response.raw.read())
         return
     if not is_json(response.headers.get("Content-Type", "")):
         return
     chunks: list[bytes] = []
     size = 0
+    _wait_at_most(response, deadline - time.monotonic())
     # read1, because a read of so many bytes would let a trickle outlast the deadline.
     while chunk := response.raw.read1(CHUNK, decode_content=True):
         chunks.append(chunk)
         size += len(chunk)
         if size > BODY_MAX:
             response.prefix = chunks  # type: ignore[attr-defined]
+            _wait_at_most(response, DEADLINE)
             return
-        if time.monotonic() > deadline:
+        left = deadline - time.monotonic()
+        if left <= 0:
             response.close()
             raise requests.exceptions.ReadTimeout
+        _wait_at_most(response, left)
     body = b"".join(chunks)
     try:
         orjson.loads(body)
@@ -173,6 +177,14 @@ def _read(response: requests.Response, deadline: float) -> None:
         response.close()
         raise requests.exceptions.ContentDecodingError from None
     _have(response, body)
+
+
+def _wait_at_most(response: requests.Response, seconds: float) -> None:
+    """For the next bytes. urllib3 has set what was left before the headers came."""
+    connection = response.raw.connection
+    # None where the server closes after this answer: there urllib3's own wait stands.
+    if connection is not None and connection.sock is not None:
+        connection.sock.settimeout(max(0.001, seconds))
 
 
 def _have(response: requests.Response, body: bytes) -> None:
