@@ -308,7 +308,7 @@ def test_no_sequence_of_requests_and_changes_shows_what_the_model_does_not(
         assert_tokens_are_nowhere(applications.environ, world)
 
 
-CHANGES = {
+CHANGES: dict[str, list[tuple[Any, ...]]] = {
     "edited": [("edit", SHARED_PRIVATE), ("edit", PUBLIC_REPO)],
     "revoked": [("revoke", caller, SHARED_PRIVATE) for caller in ("alice", "bob", "key")],
     "privatised": [("set_private", PUBLIC_REPO, True)],
@@ -336,7 +336,7 @@ LATER: dict[str, list[tuple[Any, ...]]] = {
 def test_no_change_is_hidden_longer_than_the_model_allows(
     forewarm: Forewarm, github: StandIn, change: str, later: str
 ) -> None:
-    reads = [
+    reads: list[tuple[Any, ...]] = [
         ("read", caller, path)
         for caller in CALLERS
         for path in (
@@ -350,7 +350,8 @@ def test_no_change_is_hidden_longer_than_the_model_allows(
     with time_machine.travel(time.time(), tick=True) as clock:
         world = World(forewarm, github, clock)
         world.start()
-        for name, *arguments in [*reads, *CHANGES[change], *LATER[later], *reads]:
+        steps: list[tuple[Any, ...]] = [*reads, *CHANGES[change], *LATER[later], *reads]
+        for name, *arguments in steps:
             getattr(world, name)(*arguments)
 
 
