@@ -37,6 +37,25 @@ class GitHubUnavailable(ForewarmError):
         self.status = status
 
 
+class CredentialRefused(ForewarmError):
+    """GitHub doesn't accept what we would ask with; asking again doesn't help, an operator does."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        """`reason`: `unknown App`, `suspended`, `removed`, `not installed` or `forbidden`."""
+        super().__init__(message)
+        self.reason = reason
+
+
+class OutOfBudget(ForewarmError):
+    """A call to GitHub isn't allowed now: `reason` is hour, minute, slots or paused."""
+
+    def __init__(self, retry_at: float, reason: str) -> None:
+        """`retry_at` is the moment to come back, in Unix seconds."""
+        super().__init__(f"no budget for GitHub: {reason}")
+        self.retry_at = retry_at
+        self.reason = reason
+
+
 class WaitedTooLong(ForewarmError):
     """Another's fetch didn't end in time, and nothing is held."""
 
