@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -97,6 +97,38 @@ class Origin:
                 for piece in self.answering(asked):
                     connection.sendall(piece)
         self.closed += 1
+
+
+class Slow:
+    """An answering that holds each call until it is released, in whatever order."""
+
+    def __init__(self) -> None:
+        self._came = threading.Semaphore(0)
+        self._gates: list[tuple[threading.Event, list[bytes]]] = []
+        self._lock = threading.Lock()
+
+    def __call__(self, _: Asked) -> Iterator[bytes]:
+        gate, answer = threading.Event(), list[bytes]()
+        with self._lock:
+            self._gates.append((gate, answer))
+        self._came.release()
+        assert gate.wait(20)
+        yield from answer
+
+    def wait_for_call(self) -> None:
+        """Until one more call is held."""
+        assert self._came.acquire(timeout=10)
+
+    def release(self, number: int, answer: bytes) -> None:
+        """Answer the call that came as the `number`th, from 0."""
+        gate, answers = self._gates[number]
+        answers.append(answer)
+        gate.set()
+
+    @property
+    def calls(self) -> int:
+        """How many came."""
+        return len(self._gates)
 
 
 def _read(line: Callable[[], bytes]) -> Asked | None:

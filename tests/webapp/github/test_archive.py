@@ -21,7 +21,7 @@ from tests.standin.accounts import (
 from tests.standin.landmarks import SHARED_PRIVATE
 from tests.standin.process import SeenRequest, StandIn
 from tests.webapp.github.conftest import Rows
-from tests.webapp.github.origin import Asked, Origin, head, reply
+from tests.webapp.github.origin import Asked, Origin, Slow, head, reply
 from webapp.cache.keys import PUBLIC, SERVICE, Scope, canonical_target
 from webapp.errors import GitHubUnavailable
 from webapp.github.answer import Answer
@@ -232,31 +232,6 @@ def test_what_is_no_longer_json_ends_the_row(start_forewarm: ForewarmFactory, ro
 
 
 # Who comes late
-
-
-class Slow:
-    """Answers the calls in the order of `release`, each with the text it is given there."""
-
-    def __init__(self) -> None:
-        self._came = threading.Semaphore(0)
-        self._gates: list[tuple[threading.Event, list[bytes]]] = []
-        self._lock = threading.Lock()
-
-    def __call__(self, _: Asked) -> Iterator[bytes]:
-        gate, answer = threading.Event(), list[bytes]()
-        with self._lock:
-            self._gates.append((gate, answer))
-        self._came.release()
-        assert gate.wait(10)
-        yield from answer
-
-    def wait_for_call(self) -> None:
-        assert self._came.acquire(timeout=10)
-
-    def release(self, number: int, answer: bytes) -> None:
-        gate, answers = self._gates[number]
-        answers.append(answer)
-        gate.set()
 
 
 @pytest.fixture
