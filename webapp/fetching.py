@@ -12,8 +12,8 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from typing import Self
 
 from webapp.cache.entry import Entry, State
@@ -116,8 +116,7 @@ class Fetcher:
             result = flight.result
             if result and not result.shared:
                 # Nobody can share a stream: queueing for the lead would only serialise them.
-                with self._shares.fetching():
-                    return self._ask(wish, None, None)
+                return self._in_place(lambda: self._ask(wish, None, None))
             if result and _joins(read, count, flight):
                 return result.collapsed
             count, read = self._counts(wish.owner), self._read(wish)
@@ -153,12 +152,21 @@ class Fetcher:
         self, wish: Wish, read: Read | None, flight: Flight[Fetched], deadline: float
     ) -> Fetched:
         try:
-            with self._shares.fetching():
-                flight.result = self._led(wish, read, flight, deadline)
+            flight.result = self._in_place(lambda: self._led(wish, read, flight, deadline))
         except (GitHubUnavailable, WaitedTooLong) as error:
             flight.failure = error
             raise
         return flight.result
+
+    def _in_place(self, fetch: Callable[[], Fetched]) -> Fetched:
+        """Fetch with a place among those who wait for GitHub; a stream keeps it to its end."""
+        with ExitStack() as place:
+            place.enter_context(self._shares.fetching())
+            fetched = fetch()
+            if fetched.answer and fetched.answer.stream:
+                answer = replace(fetched.answer, place=place.pop_all())
+                return replace(fetched, answer=answer)
+            return fetched
 
     def _led(
         self, wish: Wish, read: Read | None, flight: Flight[Fetched], deadline: float

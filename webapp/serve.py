@@ -94,8 +94,10 @@ class Ladder:
             fetched = self._fetcher.fetch(wish, read)
         except (GitHubUnavailable, WaitedTooLong) as error:
             return self._grace_or_raise(wish, reason, error)
-        if fetched.answer and fetched.answer.limited:
-            return self._grace(wish, reason, fetched.status) or _passed_on(fetched, reason)
+        limited = fetched.answer if fetched.answer and fetched.answer.limited else None
+        if limited and (grace := self._grace(wish, reason, fetched.status)):
+            limited.close()
+            return grace
         return _passed_on(fetched, reason)
 
     def _read(self, wish: Wish) -> Read | None:

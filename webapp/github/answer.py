@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import orjson
@@ -28,6 +29,8 @@ class Answer:
     upstream_status: int = 0
     stream: requests.Response | None = field(default=None, repr=False)
     prefix: tuple[bytes, ...] = field(default=(), repr=False)
+    place: ExitStack | None = field(default=None, repr=False)
+    """What a stream occupies until it is closed."""
 
     @property
     def limited(self) -> bool:
@@ -69,6 +72,8 @@ class Answer:
         """Drop what streams and isn't wanted."""
         if self.stream is not None:
             self.stream.close()
+        if self.place is not None:
+            self.place.close()
 
 
 def is_limit(status: int, headers: Mapping[str, str], body: bytes) -> bool:

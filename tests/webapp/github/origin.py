@@ -103,32 +103,30 @@ class Slow:
     """An answering that holds each call until it is released, in whatever order."""
 
     def __init__(self) -> None:
-        self._came = threading.Semaphore(0)
-        self._gates: list[tuple[threading.Event, list[bytes]]] = []
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._answers: dict[int, bytes] = {}
+        self._waited_for = 0
+        self.calls = 0
 
     def __call__(self, _: Asked) -> Iterator[bytes]:
-        gate, answer = threading.Event(), list[bytes]()
-        with self._lock:
-            self._gates.append((gate, answer))
-        self._came.release()
-        assert gate.wait(20)
-        yield from answer
+        with self._changed:
+            number = self.calls
+            self.calls += 1
+            self._changed.notify_all()
+            assert self._changed.wait_for(lambda: number in self._answers, 20)
+        yield self._answers[number]
 
     def wait_for_call(self) -> None:
-        """Until one more call is held."""
-        assert self._came.acquire(timeout=10)
+        """Until one more call than the last time is held."""
+        with self._changed:
+            self._waited_for += 1
+            assert self._changed.wait_for(lambda: self.calls >= self._waited_for, 10)
 
     def release(self, number: int, answer: bytes) -> None:
-        """Answer the call that came as the `number`th, from 0."""
-        gate, answers = self._gates[number]
-        answers.append(answer)
-        gate.set()
-
-    @property
-    def calls(self) -> int:
-        """How many came."""
-        return len(self._gates)
+        """Answer the call that comes, or came, as the `number`th, from 0."""
+        with self._changed:
+            self._answers[number] = answer
+            self._changed.notify_all()
 
 
 def _read(line: Callable[[], bytes]) -> Asked | None:
