@@ -287,7 +287,7 @@ def sequences(draw: st.DrawFn) -> list[tuple[Any, ...]]:
 
 
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
@@ -318,16 +318,14 @@ CHANGES: dict[str, list[tuple[Any, ...]]] = {
 }
 LATER: dict[str, list[tuple[Any, ...]]] = {
     "at once": [],
-    **{f"after {leap} s": [("advance", float(leap))] for leap in (61, 301, 3_901, 11_101)},
+    **{f"after {leap} s": [("advance", float(leap))] for leap in (61, 301, 11_101)},
     "purged": [("purge", "owner:initech", False)],
     "purged hard": [("purge", "owner:initech", True)],
-    "down": [("set_up", False)],
     **{
         f"down for {leap} s": [("set_up", False), ("advance", float(leap))] for leap in (301, 3_901)
     },
     "down and purged": [("set_up", False), ("purge", "owner:initech", False)],
     "down and purged hard": [("set_up", False), ("purge", "owner:initech", True)],
-    "down and up again": [("set_up", False), ("advance", 301.0), ("set_up", True)],
 }
 
 

@@ -10,7 +10,7 @@ from script.embedded import Postgres, Valkey
 from tests.serving import API_KEY, Forewarm, ForewarmFactory
 from tests.standin.accounts import ALICE_TOKEN, PUBLIC_TOKEN
 from tests.standin.process import StandIn
-from tests.webapp.lasting import Applications, emptied, lasting_applications
+from tests.webapp.lasting import Applications, lasting_applications
 from webapp import policy
 
 PLACES = {"owner": "initech", "repo": "shared", "id": "8200003", "product": "actions", "name": "x"}
@@ -59,8 +59,8 @@ def applications(valkey: Valkey, postgres: Postgres, standin: StandIn) -> Iterat
 
 @pytest.fixture
 def start_forewarm(applications: Applications, standin: StandIn) -> ForewarmFactory:
-    """Nothing cached, an application of these settings."""
-    emptied(applications.environ, standin)
+    """An application of these settings; what is refused needs no empty cache."""
+    standin.reset()
     return applications
 
 
