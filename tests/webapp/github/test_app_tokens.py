@@ -248,7 +248,9 @@ def test_a_renewal_that_fails_leaves_the_old_token(
         one.get()
         until(lambda: "is not renewed" in caplog.text)
         until(lambda: not tokens_of(one)._renewing)
+        one.pass_time(github, RENEW_AGAIN - 5)  # long after who failed with it would ask anew
         again = [shown(one.get()) for _ in range(20)]
+        until(lambda: not tokens_of(one)._renewing)
 
     assert set(again) == {first}
     assert minted(github) == 2
@@ -309,13 +311,14 @@ def test_a_clock_is_corrected_once(one: Process, github: StandIn) -> None:
 
 
 def test_nothing_secret_is_in_redis(two: list[Process], redis_url: str) -> None:
-    token = shown(two[0].get())
-    two[1].get()
+    # Each process's: where they can't read each other's, the last one's is what is kept.
+    tokens = [shown(process.get()) for process in two]
     held = all_values(redis_url)
 
     pem = "".join(private_pem().splitlines()[1:-1])
-    secrets = [token.encode(), SECRET_KEY.encode(), pem[40:80].encode(), base64.b64decode(pem)]
-    secrets += [token[4:24].encode(), base64.b64encode(token.encode())[4:30]]
+    secrets = [SECRET_KEY.encode(), pem[40:80].encode(), base64.b64decode(pem)]
+    for token in tokens:
+        secrets += [token[4:24].encode(), base64.b64encode(token.encode())[4:30]]
     assert b":token:" in held
     assert not [secret for secret in secrets if secret in held]
 

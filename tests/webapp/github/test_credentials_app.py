@@ -85,12 +85,15 @@ def test_an_owner_without_installation_is_asked_for_with_the_lowest(
     assert {each.owner for each in credentials} == {""}
 
 
-def test_a_name_that_no_account_can_have_is_not_asked_for(one: Process, github: StandIn) -> None:
-    github.install("pallets")
-    one.get("../app")
+@pytest.mark.parametrize("name", ["../app", "a/b", "a?b=c", "a%2fb", "ä"])
+def test_a_name_that_no_account_can_have_is_not_asked_for(
+    one: Process, github: StandIn, name: str
+) -> None:
+    installed = github.install("pallets")
+    one.get(name)
 
-    assert [seen.path for seen in github.requests() if "installation" not in seen.path] == []
-    assert github.count("/orgs") == 0
+    asked = [seen.path for seen in github.requests()]
+    assert asked == ["/app/installations", f"{MINTING}{installed}/access_tokens"]
 
 
 def test_an_installation_is_looked_up_once_for_all_processes(
