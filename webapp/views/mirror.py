@@ -16,7 +16,7 @@ from webapp import policy
 from webapp.cache.keys import Target, canonical_target
 from webapp.cache.reply import cache_status_forwarded
 from webapp.callers import Caller
-from webapp.errors import GitHubUnavailable, RequestRefused, StoreUnavailable
+from webapp.errors import ForewarmError, GitHubUnavailable, RequestRefused, StoreUnavailable
 from webapp.fetching import Wish
 from webapp.hitpath import PREFIX, READS
 from webapp.mutations import mutated, repository_tags
@@ -86,18 +86,13 @@ def _check_allowed(caller: Caller, target: Target) -> None:
 def _read(services: Services, caller: Caller, target: Target, base_url: str) -> Response:
     began = time.perf_counter()
     wish = Wish.of(target, caller.scope, base_url, caller.token)
-    served = services.ladder.serve(wish, _directives(services.settings.honour_no_cache))
-    served_signal.send(
-        services,
-        resource=policy.match(target.path).resource.name,
-        outcome=served.outcome.value,
-        path=target.path,
-        key=wish.key,
-        scope=caller.scope.kind,
-        shelf="redis",
-        cause=served.cache_status.removeprefix("forewarm; "),
-        seconds=time.perf_counter() - began,
-    )
+    try:
+        served = services.ladder.serve(wish, _directives(services.settings.honour_no_cache))
+    except ForewarmError as error:
+        _announce(services, wish, Outcome.ERROR, str(error), began)
+        raise
+    cause = served.cache_status.removeprefix("forewarm; ")
+    _announce(services, wish, served.outcome, cause, began)
     if served.entry:
         return entry_response(served, wish.tags, time.time())
     assert served.answer is not None
@@ -108,6 +103,20 @@ def _read(services: Services, caller: Caller, target: Target, base_url: str) -> 
         api_url=services.settings.github_api_url,
         base_url=base_url,
         path=target.path,
+    )
+
+
+def _announce(services: Services, wish: Wish, outcome: Outcome, cause: str, began: float) -> None:
+    served_signal.send(
+        services,
+        resource=policy.match(wish.target.path).resource.name,
+        outcome=outcome.value,
+        path=wish.target.path,
+        key=wish.key,
+        scope=wish.scope.kind,
+        shelf="redis",
+        cause=cause,
+        seconds=time.perf_counter() - began,
     )
 
 
