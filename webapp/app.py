@@ -13,7 +13,7 @@ from webapp import cli, services
 from webapp.hitpath import HitPath
 from webapp.services import Services
 from webapp.settings import Settings
-from webapp.views import api, dashboard, health, mirror
+from webapp.views import api, dashboard, graphql, health, mirror
 from webapp.views.guard import Guard
 from webapp.views.responses import JsonProvider, register_errors
 
@@ -34,6 +34,7 @@ def create_app(settings: Settings) -> Flask:
         proxy fix      TRUSTED_PROXIES many of X-Forwarded-*, none by default
           guard        Host is ours; what the blueprint asks of its callers
             mirror     scope by Authorization -> canonical target -> the ladder (serve.py)
+            graphql    passed through; for the service's eyes queries only
             api        validated by its models
             dashboard  pages
             health     open to all
@@ -57,6 +58,7 @@ def create_app(settings: Settings) -> Flask:
     guard = Guard(settings, built.callers, built.hosts)
     guard.install(app)
     app.register_blueprint(mirror.blueprint(built, guard))
+    app.register_blueprint(graphql.blueprint(built, guard))
     app.register_api(api.blueprint(built, guard))
     app.register_blueprint(dashboard.blueprint(built, guard))
     app.register_blueprint(health.blueprint(built))
@@ -80,6 +82,7 @@ def _middleware(app: Flask, services: Services) -> WSGIApplication:
         near=services.near,
         callers=services.callers,
         hosts=services.hosts,
+        allowances=services.client.allowances,
         hits=services.recorder.hits if settings.telemetry else None,
         sample=settings.hit_sample,
         honour_no_cache=settings.honour_no_cache,

@@ -23,12 +23,11 @@ from webapp.cache.near import EVERYBODY
 from webapp.cache.store import Lease, Read, Store
 from webapp.errors import GitHubUnavailable, StoreUnavailable, WaitedTooLong
 from webapp.github.answer import Answer
-from webapp.github.client import Client
+from webapp.github.client import Asker, Client
 from webapp.github.entries import Finisher, nowhere, shows_private
 from webapp.github.session import DEADLINE
 from webapp.outcome import Outcome
 from webapp.policy import match
-from webapp.secret import Secret
 from webapp.shares import Shares
 
 FOLLOW = 5.0  # seconds that a reader with nothing in hand waits for another's fetch
@@ -37,22 +36,26 @@ POLL_FROM, POLL_TO = 0.010, 0.050  # seconds between looks at another process's 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a caller wants to read. `token` is the caller's own, in the token scope only."""
+    """What a caller wants to read."""
 
     target: Target
-    scope: Scope
+    asker: Asker
     base_url: str
-    token: Secret | None
     key: str
     tags: tuple[str, ...]
     owner: str
 
     @classmethod
-    def of(cls, target: Target, scope: Scope, base_url: str, token: Secret | None) -> Self:
+    def of(cls, target: Target, asker: Asker, base_url: str) -> Self:
         """With its key and tags, which follow from the rest."""
-        key = entry_key(target, scope, base_url)
+        key = entry_key(target, asker.scope, base_url)
         row = match(target.path)
-        return cls(target, scope, base_url, token, key, row.tags, (row.owner or EVERYBODY).lower())
+        return cls(target, asker, base_url, key, row.tags, (row.owner or EVERYBODY).lower())
+
+    @property
+    def scope(self) -> Scope:
+        """Whose eyes."""
+        return self.asker.scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +219,7 @@ class Fetcher:
                 raise
 
     def _conclude(self, wish: Wish, held: Entry | None, lease: Lease | None) -> Fetched:
-        answer = self._client.get(wish.target, wish.scope, wish.token, held)
+        answer = self._client.get(wish.target, wish.asker, held)
         if wish.scope.kind == "public" and answer.body and shows_private(answer.body):
             self._client.forget(wish.target, wish.scope)
             answer = nowhere(answer)

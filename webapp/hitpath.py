@@ -26,6 +26,7 @@ from webapp.cache.keys import canonical_target, scoped_key, target_digest
 from webapp.cache.near import EVERYBODY, Near, NearEntry
 from webapp.cache.reply import (
     BODYLESS,
+    Headers,
     accepts_gzip,
     cache_groups,
     cache_status_hit,
@@ -36,6 +37,7 @@ from webapp.cache.reply import (
 from webapp.cache.store import Store
 from webapp.callers import Callers
 from webapp.errors import RequestRefused, StoreUnavailable
+from webapp.github.allowance import Allowances
 from webapp.hosts import Hosts
 from webapp.outcome import Outcome
 
@@ -74,6 +76,7 @@ class HitPath:
         near: Near,
         callers: Callers,
         hosts: Hosts,
+        allowances: Allowances,
         hits: deque[Hit] | None,
         sample: int,
         honour_no_cache: bool,
@@ -85,6 +88,7 @@ class HitPath:
         self._near = near
         self._callers = callers
         self._hosts = hosts
+        self._allowances = allowances
         self._hits = hits
         self._sample = sample
         self._ignored = frozenset({""} if honour_no_cache else {"", "no-cache"})
@@ -136,7 +140,8 @@ class HitPath:
         now = self._clock()
         if found is None or now >= found.entry.fresh_until:
             return None
-        body = self._reply(found, environ, start_response, shelf, now)
+        headers = self._moving(found.entry, shelf, now) + self._allowances.headers(scope.name)
+        body = self._reply(found, environ, start_response, headers)
         if self._hits is not None:
             outcome = Outcome.NEGATIVE if found.entry.negative else Outcome.HIT
             seconds = time.perf_counter() - began
@@ -160,17 +165,18 @@ class HitPath:
         self._near.put(key, found)
         return found
 
+    def _moving(self, entry: Entry, shelf: str, now: float) -> Headers:
+        outcome = Outcome.NEGATIVE if entry.negative else Outcome.HIT
+        return moving_headers(entry, outcome, cache_status_hit(entry, shelf, now), now)
+
     def _reply(
         self,
         found: NearEntry,
         environ: WSGIEnvironment,
         start_response: StartResponse,
-        shelf: str,
-        now: float,
+        headers: Headers,
     ) -> Iterable[bytes]:
         entry = found.entry
-        outcome = Outcome.NEGATIVE if entry.negative else Outcome.HIT
-        headers = moving_headers(entry, outcome, cache_status_hit(entry, shelf, now), now)
         headers += found.headers
         if not_modified(
             entry,

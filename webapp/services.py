@@ -21,8 +21,14 @@ from webapp.callers import Callers
 from webapp.db.pool import Database
 from webapp.fetching import Fetcher
 from webapp.github.archive import Archive
+from webapp.github.budget import Budget
 from webapp.github.client import Client
+from webapp.github.credentials import Credentials
 from webapp.github.entries import Finisher
+from webapp.github.etags import Formula
+from webapp.github.exchange import Exchange
+from webapp.github.outage import Outage
+from webapp.github.points import Points
 from webapp.hosts import Hosts
 from webapp.jobs import Jobs
 from webapp.policy import Periods
@@ -78,15 +84,19 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
     longest = max(periods.fresh.values()) + periods.stale + periods.grace
     store = Store(backend, longest=longest)
     database = Database(settings.database_url, size=settings.database_pool)
-    archive = Archive(database)
+    archive = Archive(database, Formula())
     jobs = Jobs(settings.broker_url)
     purger = Purger(store, database, jobs)
     redis.catch_up = purger.catch_up
+    points = Points(redis)
     client = Client(
-        settings.github_api_url,
-        archive,
-        service_token=settings.github_tokens[0] if settings.github_tokens else None,
-        public_token=settings.github_public_token,
+        api_url=settings.github_api_url,
+        graphql_url=settings.github_graphql_url,
+        exchange=Exchange(settings.github_api_url, archive),
+        credentials=Credentials(settings, redis),
+        budget=Budget(redis),
+        points=points,
+        outage=Outage(),
     )
     finisher = Finisher(settings.github_api_url, periods, random.random)
     shares = Shares(settings.web_threads)
@@ -107,7 +117,7 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
         purger=purger,
         near=near,
         jobs=jobs,
-        recorder=Recorder(),
+        recorder=Recorder(points.flush),
     )
     if settings.telemetry:
         services.recorder.start(services)

@@ -60,6 +60,7 @@ class ArchivedResponse:
     fetched_at: datetime
     confirmed_at: datetime
     used_at: datetime
+    credential: str | None = None
 
 
 def archive_get(
@@ -93,6 +94,7 @@ def archive_touch(
     confirmed_at: datetime,
     etag: str | None = None,
     last_modified: str | None = None,
+    credential: str | None = None,
 ) -> bool:
     """Note a 304 for the answer fetched at `fetched_at`; False where it is no longer held.
 
@@ -103,6 +105,7 @@ def archive_touch(
         "confirmed_at": confirmed_at,
         "etag": etag,
         "last_modified": last_modified,
+        "credential": credential,
     }
     return _execute(conn, "archive_touch", key=key, **values) == 1
 

@@ -24,6 +24,7 @@ from webapp.db import queries
 from webapp.db.pool import Database
 from webapp.errors import DatabaseUnavailable
 from webapp.github.answer import Answer
+from webapp.github.etags import Formula
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +43,35 @@ the key already holds everything that the answer varies on."""
 class Archive(BaseCache):
     """requests-cache asks, saves and deletes by the key that the client gave the request."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, formula: Formula) -> None:
         super().__init__(cache_name="upstream_responses")
         self._database = database
+        self._formula = formula
 
     def get_response(self, key: str, default: Any = None) -> Any:
-        """The held answer as requests-cache knows it, always expired: to be revalidated."""
+        """The held answer as requests-cache knows it, always expired: to be revalidated.
+
+        Its validators are those that the credential now asking would have got (etags.py);
+        If-Modified-Since never crosses credentials.
+        """
         row = self._row(key)
-        return default if row is None else _cached(row)
+        if row is None:
+            return default
+        cached = _cached(row)
+        ask = getattr(key, "ask", None)
+        if ask is not None:
+            etag = self._formula.validator(
+                row.etag or "",
+                row.credential or "",
+                ask.fingerprint,
+                body=row.body,
+                accept=ask.headers.get("Accept"),
+                authorization=ask.headers.get("Authorization"),
+            )
+            _put(cached, "ETag", etag)
+            if row.credential != ask.fingerprint:
+                _put(cached, "Last-Modified", "")
+        return cached
 
     def save_response(
         self,
@@ -59,18 +81,18 @@ class Archive(BaseCache):
     ) -> None:
         """Keep a 200 whole, a 304 by touching the row it confirmed."""
         key = cache_key or str(getattr(response.request, "archive_key", ""))
+        ask = getattr(key, "ask", None)
+        if ask is not None:
+            self._formula.check(
+                response.headers.get("ETag", ""),
+                response.content,
+                ask.headers.get("Accept"),
+                ask.headers.get("Authorization"),
+            )
         try:
             with self._database.connection() as conn:
                 if isinstance(response, CachedResponse):
-                    asked_at = datetime.fromtimestamp(response.asked_at, UTC)  # type: ignore[attr-defined]
-                    queries.archive_touch(
-                        conn,
-                        key,
-                        fetched_at=response.created_at,
-                        confirmed_at=max(asked_at, response.created_at),
-                        etag=response.headers.get("ETag"),
-                        last_modified=response.headers.get("Last-Modified"),
-                    )
+                    _touch(conn, key, response, ask.fingerprint if ask is not None else None)
                 else:
                     queries.archive_put(conn, _row_of(response, key))
         except DatabaseUnavailable as error:
@@ -118,8 +140,34 @@ def _headers(row: queries.ArchivedResponse) -> CaseInsensitiveDict[str]:
     )
 
 
+def _touch(
+    conn: queries.Connection, key: str, response: CachedResponse, credential: str | None
+) -> None:
+    row: queries.ArchivedResponse = response.row  # type: ignore[attr-defined]
+    asked_at = datetime.fromtimestamp(response.asked_at, UTC)  # type: ignore[attr-defined]
+    queries.archive_touch(
+        conn,
+        key,
+        fetched_at=row.fetched_at,
+        confirmed_at=max(asked_at, row.fetched_at),
+        etag=response.headers.get("ETag"),
+        last_modified=response.headers.get("Last-Modified"),
+        credential=credential,
+    )
+    if row.last_modified:
+        # It was withheld from another credential's request; the answer has it all the same.
+        response.headers.setdefault("Last-Modified", row.last_modified)
+
+
+def _put(response: CachedResponse, name: str, value: str) -> None:
+    if value:
+        response.headers[name] = value
+    else:
+        response.headers.pop(name, None)
+
+
 def _cached(row: queries.ArchivedResponse) -> CachedResponse:
-    return CachedResponse(
+    cached = CachedResponse(
         status_code=row.status,
         headers=_headers(row),
         content=row.body,
@@ -128,6 +176,8 @@ def _cached(row: queries.ArchivedResponse) -> CachedResponse:
         encoding="utf-8",
         url=row.path,
     )
+    cached.row = row  # type: ignore[attr-defined]
+    return cached
 
 
 def _row_of(response: requests.Response, key: str) -> queries.ArchivedResponse:
@@ -146,5 +196,6 @@ def _row_of(response: requests.Response, key: str) -> queries.ArchivedResponse:
         fetched_at=began,
         confirmed_at=began,
         used_at=began,
+        credential=request.fingerprint or None,
         **own,
     )

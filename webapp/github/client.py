@@ -1,162 +1,242 @@
-"""Asks GitHub, with the credential of whoever is looking, and says what it answered.
+"""Asks GitHub within its limits: whose credential, whether there is budget, what it costs.
 
-Service and public scopes go through the archive: an answer that GitHub confirms by 304 costs no
-point. A caller's own token asks with the validators of the entry it holds, if any; nothing of it
-is archived. What GitHub can't answer (connect error, timeout, 5xx, broken body) is
-GitHubUnavailable.
+    GitHub was down a moment ago     -> GitHubUnavailable at once (outage.py)
+    a credential: most budget left   -> credentials.py, budget.py
+      no budget in this lane         -> the limit answer (allowance.py); nothing is asked
+      an exchange                    -> exchange.py; three tries, one deadline
+        401                          -> the credential is set aside, another is tried
+        a limit                      -> learnt, or everybody pauses; the limit answer
+      points counted                 -> points.py; a 304 that is authorised is free
+
+Nothing here sleeps for a limit.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from typing import Literal
-
-import requests
-from requests.structures import CaseInsensitiveDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 
 from webapp.cache.entry import Entry
-from webapp.cache.keys import Scope, Target, archive_key
-from webapp.errors import GitHubUnavailable
+from webapp.cache.keys import Scope, Target
+from webapp.errors import GitHubUnavailable, OutOfBudget
+from webapp.github import graphql
+from webapp.github.allowance import RESOURCES, Allowances, limit_answer, rate_limit_body
 from webapp.github.answer import Answer
-from webapp.github.archive import Archive
-from webapp.github.session import (
-    DEADLINE,
-    USER_AGENT,
-    Ask,
-    PlainSession,
-    archived_session,
-    environment,
-    is_whole,
-)
+from webapp.github.budget import Budget
+from webapp.github.credentials import Credential, Credentials
+from webapp.github.exchange import Exchange
+from webapp.github.limits import Lane, Limits
+from webapp.github.outage import Outage
+from webapp.github.points import Points
+from webapp.github.session import DEADLINE
 from webapp.policy import match
 from webapp.secret import Secret
-from webapp.signals import upstream_called
 
-PASSED_ON = ("Content-Type", "X-GitHub-Api-Version", "Accept")
-"""Request headers of a write that GitHub gets as the caller sent them."""
+CREDENTIALS_TRIED = 4
+WRITE_WEIGHT = 5  # of the rolling minute (reference/github.md, b)
+ALLOWANCE_AGE = 5.0  # seconds that clients may be told what this process heard
+FREE = frozenset({"/rate_limit"})
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """On whose behalf GitHub is asked. `token` is the caller's own, in the token scope only;
+    `consumer` an API key's name or the User-Agent's product."""
+
+    scope: Scope
+    token: Secret | None = None
+    lane: Lane = Lane.INTERACTIVE
+    consumer: str = ""
 
 
 class Client:
-    """One per process: keep-alive pools, the archive, the service's credentials."""
+    """One per process."""
 
     def __init__(
         self,
-        api_url: str,
-        archive: Archive,
         *,
-        service_token: Secret | None,
-        public_token: Secret | None,
+        api_url: str,
+        graphql_url: str,
+        exchange: Exchange,
+        credentials: Credentials,
+        budget: Budget,
+        points: Points,
+        outage: Outage,
     ) -> None:
-        """`api_url` has no trailing slash. Nothing is ever asked beyond it."""
-        self.api_url = api_url
-        self.archive = archive
-        self._tokens = {"service": service_token, "public": public_token}
-        self._archived = archived_session(archive)
-        self._plain = PlainSession()
-        self.state: Literal["unknown", "up", "down"] = "unknown"
-        """What the last call found."""
+        """Neither URL ends with a slash."""
+        self.allowances = Allowances()
+        self._api_url = api_url
+        self._graphql_url = graphql_url
+        self._exchange = exchange
+        self._credentials = credentials
+        self._budget = budget
+        self._points = points
+        self._outage = outage
 
-    def get(self, target: Target, scope: Scope, token: Secret | None, held: Entry | None) -> Answer:
-        """GitHub's answer for a scope; `token` is the caller's own, in the token scope only."""
-        ask = self._ask("GET", target, self._authorization(scope, token))
-        if scope.archived:
-            ask.archive_key = archive_key(target, scope)
-            ask.path, ask.tags = target.path, match(target.path).tags
-            session: requests.Session = self._archived
-        else:
-            session = self._plain
-            _validate(ask, held)
-        response = self._send(session, ask)
-        return _answer(response, ask.began)
+    @property
+    def state(self) -> str:
+        """unknown, up or down: what the last call found."""
+        return self._exchange.state
+
+    def get(self, target: Target, asker: Asker, held: Entry | None) -> Answer:
+        """GitHub's answer, as the asker may see it. Raises GitHubUnavailable, CredentialRefused."""
+        self._refuse_in_outage()
+        deadline = time.monotonic() + DEADLINE
+        resource, free = resource_of(target.path), target.path in FREE
+        credential = self._credential(target, asker, resource, deadline)
+        for _ in range(CREDENTIALS_TRIED):
+            ask = partial(
+                self._exchange.read, target, asker.scope, credential, held=held, deadline=deadline
+            )
+            answer = self._spend(ask, asker, credential, resource, free=free)
+            if answer.status != 401:
+                self._credentials.worked(credential)
+                return answer
+            if not asker.scope.archived:
+                return answer
+            instead = self._credentials.refused(credential, deadline)
+            following = instead or self._credential(target, asker, resource, deadline)
+            if instead is None and following.id == credential.id:
+                return answer
+            credential = following
+        return answer
+
+    def write(
+        self, method: str, target: Target, asker: Asker, headers: Mapping[str, str], body: bytes
+    ) -> Answer:
+        """Pass a write through with the caller's own token; tried once, whatever happens."""
+        deadline = time.monotonic() + DEADLINE
+        resource = resource_of(target.path)
+        credential = self._credential(target, asker, resource, deadline)
+        ask = partial(
+            self._exchange.write,
+            *(method, self._api_url + target.url, target, credential),
+            headers=headers,
+            body=body,
+            deadline=deadline,
+        )
+        return self._spend(ask, asker, credential, resource, weight=WRITE_WEIGHT)
+
+    def graphql(
+        self, target: Target, asker: Asker, headers: Mapping[str, str], body: bytes
+    ) -> Answer:
+        """Pass a GraphQL request through. GitHub says its limits inside a 200: seen here too."""
+        self._refuse_in_outage()
+        deadline = time.monotonic() + DEADLINE
+        credential = self._credential(target, asker, "graphql", deadline)
+        ask = partial(
+            self._exchange.write,
+            *("POST", self._graphql_url, target, credential),
+            headers=headers,
+            body=body,
+            deadline=deadline,
+        )
+        weight = 1 if graphql.only_queries(body) else WRITE_WEIGHT
+        return self._spend(ask, asker, credential, "graphql", weight=weight)
 
     def forget(self, target: Target, scope: Scope) -> None:
         """Delete what the archive holds of a target."""
-        self.archive.delete(archive_key(target, scope))
+        self._exchange.forget(target, scope)
 
-    def write(
+    def rate_limit(self, scope: Scope) -> dict[str, object]:
+        """GET /rate_limit's body for the service's or the public's eyes, from the ledger."""
+        credential = self._credentials.candidates(scope.kind, None)[0]
+        return rate_limit_body(
+            {name: self._budget.limits(credential.id, name) for name in RESOURCES}
+        )
+
+    def keep_allowance(self, asker: Asker, now: float) -> None:
+        """Have what clients are told of their limits no older than ALLOWANCE_AGE."""
+        if now - self.allowances.heard_at(asker.scope.name) < ALLOWANCE_AGE:
+            return
+        if asker.token:
+            credential = self._credentials.caller(asker.token)
+        else:
+            credential = self._credentials.candidates(asker.scope.kind, None)[0]
+        limits = self._budget.limits(credential.id, "core", within=ALLOWANCE_AGE)
+        self.allowances.hear(asker.scope.name, limits, now)
+
+    def _refuse_in_outage(self) -> None:
+        if self._outage.refuses():
+            raise GitHubUnavailable("GitHub didn't answer a moment ago")
+
+    def _credential(
+        self, target: Target, asker: Asker, resource: str, deadline: float
+    ) -> Credential:
+        if asker.scope.kind == "token":
+            if asker.token is None:
+                raise ValueError("the token scope asks with the caller's token")
+            return self._credentials.caller(asker.token)
+        owner = match(target.path).owner
+        candidates = self._credentials.candidates(asker.scope.kind, owner, deadline)
+        chosen = self._budget.choose([each.id for each in candidates], resource, asker.lane)
+        return next(each for each in candidates if each.id == chosen)
+
+    def _spend(
         self,
-        method: str,
-        target: Target,
-        token: Secret,
-        headers: Mapping[str, str],
-        body: Iterable[bytes] | bytes | None,
+        ask: Callable[[], Answer],
+        asker: Asker,
+        credential: Credential,
+        resource: str,
+        *,
+        free: bool = False,
+        weight: int = 1,
     ) -> Answer:
-        """Pass a write through with the caller's own token; tried once, whatever happens."""
-        ask = self._ask(method, target, f"Bearer {token.reveal()}")
-        ask.headers.update({name: headers[name] for name in PASSED_ON if headers.get(name)})
-        ask.prepare_body(body, None)
-        return _answer(self._send(self._plain, ask), ask.began)
-
-    def _authorization(self, scope: Scope, token: Secret | None) -> str | None:
-        own = token if scope.kind == "token" else self._tokens[scope.kind]
-        if scope.kind == "token" and own is None:
-            raise ValueError("the token scope asks with the caller's token")
-        return f"Bearer {own.reveal()}" if own else None
-
-    def _ask(self, method: str, target: Target, authorization: str | None) -> Ask:
-        ask = Ask()
-        ask.prepare_method(method)
-        ask.prepare_url(self.api_url + target.url, None)
-        headers = {
-            "User-Agent": USER_AGENT,
-            "Accept": target.media,
-            "Accept-Encoding": "gzip",
-            "X-GitHub-Api-Version": target.api_version,
-            "Authorization": authorization,
-        }
-        ask.headers = CaseInsensitiveDict({name: value for name, value in headers.items() if value})
-        ask.began = time.time()
-        ask.deadline = time.monotonic() + DEADLINE
-        return ask
-
-    def _send(self, session: requests.Session, ask: Ask) -> requests.Response:
-        began = time.perf_counter()
-        status, confirmed = 0, False
+        """Ask inside the budget, and learn from what came."""
         try:
-            response = session.send(ask, **environment(session, self.api_url))
+            slot = self._budget.enter(credential.id, resource, asker.lane, weight=weight)
+        except OutOfBudget as error:
+            limits = self._budget.limits(credential.id, resource)
+            return limit_answer(limits, error.retry_at, time.time())
+        status, headers, points = 0, _NOTHING, 1
+        try:
+            answer = ask()
+            status, headers = answer.upstream_status, answer.headers
+            points = 0 if free or (answer.confirmed and credential.token) else 1
+            self._outage.answered()
         except GitHubUnavailable as error:
             status = error.status
-            self.state = "down"
+            self._outage.failed()
             raise
-        else:
-            status, confirmed = response.status_code, _confirmed(response)
-            self.state = "up"
-            return response
         finally:
-            upstream_called.send(
-                self,
-                path=ask.path_url.partition("?")[0],
-                status=304 if confirmed else status,
-                seconds=time.perf_counter() - began,
-                revalidated=confirmed,
+            self._budget.leave(slot, status=status, headers=headers, points=points)
+            self._points.add(
+                *(resource, asker.lane),
+                credential=credential.id,
+                consumer=asker.consumer,
+                spent=points,
+                saved=0 if points or free else 1,
             )
+        limits = self._budget.limits(credential.id, resource, within=ALLOWANCE_AGE)
+        if resource == "core":
+            self.allowances.hear(asker.scope.name, limits, time.time())
+        return self._within_limits(answer, credential, limits, resource)
+
+    def _within_limits(
+        self, answer: Answer, credential: Credential, limits: Limits, resource: str
+    ) -> Answer:
+        """The answer, or where it is a limit the one that every client understands."""
+        if resource == "graphql" and answer.status == 200:
+            if answer.body and graphql.limited(answer.body) and limits.remaining > 0:
+                self._budget.refused(credential.id, answer.headers)
+            return answer
+        if not answer.limited:
+            return answer
+        answer.close()
+        if answer.headers.get("X-RateLimit-Remaining") == "0":
+            until = float(limits.reset)
+        else:
+            until = self._budget.refused(credential.id, answer.headers)
+        return limit_answer(limits, until, time.time(), answer.status)
 
 
-def _validate(ask: Ask, held: Entry | None) -> None:
-    if held is None or held.negative:
-        return
-    if held.upstream_etag:
-        ask.headers["If-None-Match"] = held.upstream_etag
-    elif held.last_modified:
-        ask.headers["If-Modified-Since"] = held.last_modified
+_NOTHING: Mapping[str, str] = {}
 
 
-def _confirmed(response: requests.Response) -> bool:
-    # requests-cache turns GitHub's 304 into the archive's 200, marked so.
-    return response.status_code == 304 or bool(getattr(response, "revalidated", False))
-
-
-def _answer(response: requests.Response, asked_at: float) -> Answer:
-    whole = is_whole(response)
-    confirmed = _confirmed(response)
-    return Answer(
-        status=response.status_code,
-        headers=response.headers,
-        body=response.content if whole else None,
-        asked_at=asked_at,
-        confirmed=confirmed,
-        upstream_status=304 if confirmed else response.status_code,
-        stream=None if whole else response,
-        prefix=tuple(getattr(response, "prefix", ())),
-    )
+def resource_of(path: str) -> str:
+    """Which of GitHub's limits a path spends."""
+    if path.startswith("/search/"):
+        return "code_search" if path == "/search/code" else "search"
+    return "core"

@@ -3,7 +3,8 @@
 A request's path through them:
 
     CachedSession.send       requests-cache: adds the archive's validators, keeps its body on a 304
-      └ _Origin.send         ours: one deadline, bodies read up to BODY_MAX, the rest left streaming
+      └ _Origin.send         ours: three tries, one deadline, bodies read up to BODY_MAX
+          │                  (what is larger, or no JSON, is left streaming)
           └ requests         keep-alive pool, TLS, proxies
 """
 
@@ -25,6 +26,7 @@ from requests_cache.policy.actions import CacheActions
 from webapp.cache.entry import BODY_MAX
 from webapp.errors import GitHubUnavailable
 from webapp.github.answer import CHUNK, is_json, is_limit
+from webapp.github.tries import Tries
 
 CONNECT_TIMEOUT = 3.0  # seconds
 DEADLINE = 10.0  # seconds, over connecting, headers and a stored body
@@ -35,9 +37,11 @@ UNREACHABLE = (requests.exceptions.RequestException, urllib3.exceptions.HTTPErro
 
 
 class Ask(requests.PreparedRequest):
-    """A prepared request that knows its archive key, its tags and when it began (Unix seconds)."""
+    """A prepared request that knows its archive key, its credential's fingerprint, its tags and
+    when it began (Unix seconds)."""
 
     archive_key: str = ""
+    fingerprint: str = ""
     path: str = ""
     tags: tuple[str, ...] = ()
     began: float = 0.0
@@ -45,11 +49,12 @@ class Ask(requests.PreparedRequest):
 
 
 class _Origin(requests.Session):
-    """Sends once, follows nothing, and reads what can be stored; `prefix` is what was read of
-    a body that can't."""
+    """Tries a few times, follows nothing, and reads what can be stored; `prefix` is what was
+    read of a body that can't."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._tries = Tries()
         # Set, so that requests doesn't look for credentials of its own in a .netrc.
         self.auth = lambda request: request
         adapter = HTTPAdapter(pool_connections=4, pool_maxsize=64, max_retries=0)
@@ -59,15 +64,16 @@ class _Origin(requests.Session):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Raises GitHubUnavailable."""
         deadline = getattr(request, "deadline", 0.0) or time.monotonic() + DEADLINE
-        left = max(0.001, deadline - time.monotonic())
-        kwargs |= {
-            "stream": True,
-            "allow_redirects": False,
-            "timeout": urllib3.Timeout(total=left, connect=min(CONNECT_TIMEOUT, left)),
-        }
-        try:
-            response = super().send(request, **kwargs)
+        kwargs |= {"stream": True, "allow_redirects": False}
+
+        def once(left: float) -> requests.Response:
+            timeout: Any = urllib3.Timeout(total=left, connect=min(CONNECT_TIMEOUT, left))
+            response = requests.Session.send(self, request, **kwargs, timeout=timeout)
             _read(response, deadline)
+            return response
+
+        try:
+            response = self._tries.send(request.method or "", once, deadline)
         except UNREACHABLE as error:
             # Only the kind is told: texts of these errors hold URLs.
             raise GitHubUnavailable(f"GitHub can't be reached: {type(error).__name__}") from None
@@ -116,8 +122,17 @@ def archived_session(archive: BaseCache) -> ArchivedSession:
     )
 
 
-def _archive_key(request: Ask, **_: object) -> str:
-    return request.archive_key
+class ArchiveKey(str):
+    """An archive key that knows who asks: the validators depend on it (etags.py)."""
+
+    __slots__ = ("ask",)
+    ask: Ask
+
+
+def _archive_key(request: Ask, **_: object) -> ArchiveKey:
+    key = ArchiveKey(request.archive_key)
+    key.ask = request
+    return key
 
 
 def keeps_archived(response: requests.Response) -> bool:

@@ -12,6 +12,7 @@ import os
 import threading
 import weakref
 from collections import Counter, deque
+from collections.abc import Callable
 from typing import Any
 
 from webapp.hitpath import Hit
@@ -27,7 +28,9 @@ HITS = frozenset({Outcome.HIT.value, Outcome.NEGATIVE.value})
 class Recorder:
     """One per process. Counts are exact: what is appended is taken exactly once."""
 
-    def __init__(self, every: float = FLUSH_EVERY) -> None:
+    def __init__(self, *also: Callable[[], None], every: float = FLUSH_EVERY) -> None:
+        """`also` is flushed in the same breath."""
+        self._also = also
         self.hits: deque[Hit] = deque()
         self._every = every
         self._stopped = threading.Event()
@@ -60,6 +63,8 @@ class Recorder:
                 )
         for (resource, outcome), number in sorted(counts.items()):
             log.info("%s %s count=%d", outcome, resource, number)
+        for flush in self._also:
+            flush()
 
     def _served(self, _: object, **what: Any) -> None:
         """A read that Flask has served, as signals.served tells it."""

@@ -43,6 +43,7 @@ class Access(Enum):
 
 ACCESS = {
     "mirror": Access.SCOPED,
+    "graphql": Access.SCOPED,
     "webhooks": Access.SIGNED,
     "api": Access.KEY_MAY_READ,
     "metrics": Access.KEY_MAY_READ,

@@ -18,14 +18,16 @@ from webapp.cache.reply import cache_status_forwarded
 from webapp.callers import Caller
 from webapp.errors import ForewarmError, GitHubUnavailable, RequestRefused, StoreUnavailable
 from webapp.fetching import Wish
+from webapp.github.client import FREE, Asker
 from webapp.hitpath import PREFIX, READS
 from webapp.mutations import mutated, repository_tags
 from webapp.outcome import Outcome
 from webapp.serve import Directives
 from webapp.services import Services
+from webapp.shares import Shares
 from webapp.signals import served as served_signal
 from webapp.views.guard import Guard
-from webapp.views.responses import answer_response, entry_response
+from webapp.views.responses import answer_response, entry_response, json_response
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +86,12 @@ def _check_allowed(caller: Caller, target: Target) -> None:
 
 
 def _read(services: Services, caller: Caller, target: Target, base_url: str) -> Response:
+    if target.path in FREE and caller.token is None:
+        return json_response(services.client.rate_limit(caller.scope))
     began = time.perf_counter()
-    wish = Wish.of(target, caller.scope, base_url, caller.token)
+    asker = asker_of(caller)
+    services.client.keep_allowance(asker, time.time())
+    wish = Wish.of(target, asker, base_url)
     try:
         served = services.ladder.serve(wish, _directives(services.settings.honour_no_cache))
     except ForewarmError as error:
@@ -94,7 +100,8 @@ def _read(services: Services, caller: Caller, target: Target, base_url: str) -> 
     cause = served.cache_status.removeprefix("forewarm; ")
     _announce(services, wish, served.outcome, cause, began)
     if served.entry:
-        return entry_response(served, wish.tags, time.time())
+        allowance = services.client.allowances.headers(wish.scope.name)
+        return entry_response(served, wish.tags, time.time(), allowance)
     assert served.answer is not None
     return answer_response(
         served.answer,
@@ -121,29 +128,21 @@ def _announce(services: Services, wish: Wish, outcome: Outcome, cause: str, bega
 
 
 def _write(services: Services, caller: Caller, target: Target, base_url: str) -> Response:
-    assert caller.token is not None
-    if (request.content_length or 0) > BODY_MAX:
-        raise RequestRefused(413, "The body is too large.")
-    # A chunked body announces no length, and what exceeds the limit would be cut off in silence.
-    request.max_content_length = BODY_MAX + 1
-    with services.shares.reading_body():
-        body = request.get_data(cache=False)
-    if len(body) > BODY_MAX:
-        raise RequestRefused(413, "The body is too large.")
+    body = read_body(services.shares, BODY_MAX)
     tags, hard = mutated(request.method, target.path)
     try:
         with services.shares.fetching():
             answer = services.client.write(
-                request.method, target, caller.token, dict(request.headers), body
+                request.method, target, asker_of(caller), dict(request.headers), body
             )
     except GitHubUnavailable:
         # It may have been done all the same.
-        _purge(services, tags, False, target.path)
+        purge_written(services, tags, False, target.path)
         raise
     if answer.status < 400:
         # A new name may be held as missing, an id tells no name.
         tags += repository_tags(answer.full_name)
-        _purge(services, tags, hard, target.path)
+        purge_written(services, tags, hard, target.path)
     return answer_response(
         answer,
         Outcome.ERROR if answer.limited else Outcome.BYPASS,
@@ -154,7 +153,27 @@ def _write(services: Services, caller: Caller, target: Target, base_url: str) ->
     )
 
 
-def _purge(services: Services, tags: tuple[str, ...], hard: bool, path: str) -> None:
+def asker_of(caller: Caller) -> Asker:
+    """On whose behalf GitHub is asked; who spends is a key's name, else the program's."""
+    agent = request.headers.get("User-Agent", "")
+    consumer = caller.name or agent.partition("/")[0].partition(" ")[0]
+    return Asker(caller.scope, caller.token, consumer=consumer)
+
+
+def read_body(shares: Shares, limit: int) -> bytes:
+    """A write's whole body. Raises RequestRefused (413), WaitedTooLong."""
+    if (request.content_length or 0) > limit:
+        raise RequestRefused(413, "The body is too large.")
+    # A chunked body announces no length, and what exceeds the limit would be cut off in silence.
+    request.max_content_length = limit + 1
+    with shares.reading_body():
+        body = request.get_data(cache=False)
+    if len(body) > limit:
+        raise RequestRefused(413, "The body is too large.")
+    return body
+
+
+def purge_written(services: Services, tags: tuple[str, ...], hard: bool, path: str) -> None:
     """What the write changed. GitHub has done it: nothing may keep its answer from the caller."""
     if not tags:
         return

@@ -24,6 +24,7 @@ from webapp.cache.reply import (
 )
 from webapp.errors import (
     BrokerUnavailable,
+    CredentialRefused,
     DatabaseUnavailable,
     ForewarmError,
     GitHubUnavailable,
@@ -69,6 +70,7 @@ RATE_LIMIT = tuple(
 
 _ERRORS: tuple[tuple[type[ForewarmError], int, str], ...] = (
     (GitHubUnavailable, 502, "GitHub can't be reached, and no earlier answer is held."),
+    (CredentialRefused, 502, "GitHub doesn't accept Forewarm's own credentials; see its log."),
     (WaitedTooLong, 503, "Another request is fetching this, and it takes too long. Try again."),
     (StoreUnavailable, 503, "Redis can't be reached, so nothing was done. Try again."),
     (DatabaseUnavailable, 503, "PostgreSQL can't be reached, so nothing was done. Try again."),
@@ -76,11 +78,14 @@ _ERRORS: tuple[tuple[type[ForewarmError], int, str], ...] = (
 )
 
 
-def entry_response(served: Served, tags: tuple[str, ...], now: float) -> Response:
+def entry_response(
+    served: Served, tags: tuple[str, ...], now: float, allowance: Headers
+) -> Response:
     """A stored answer for this request: 304 where the client has it, gzip where it may."""
     entry = served.entry
     assert entry is not None
     headers = headers_of(entry, served.outcome, served.cache_status, cache_groups(tags), now)
+    headers += allowance
     asked = request.headers
     if not_modified(entry, asked.get("If-None-Match", ""), asked.get("If-Modified-Since", "")):
         return _response(b"", 304, headers)

@@ -3,6 +3,7 @@
 -- Index: upstream_responses_pkey
 update upstream_responses
 set etag = coalesce(%(etag)s, etag),
+    credential = coalesce(%(credential)s, credential),
     last_modified = coalesce(%(last_modified)s, last_modified),
     confirmed_at = greatest(confirmed_at, %(confirmed_at)s),
     used_at = case

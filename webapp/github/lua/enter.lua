@@ -21,8 +21,8 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', slots, '-inf', now)) do
   local kind = resource == 'graphql' and 'graphql' or 'rest'
   redis.call('HINCRBY', ledger, resource .. '.pending', -points)
   redis.call('HINCRBY', ledger, resource .. '.left', -points)
-  redis.call('HINCRBY', ledger, kind .. '.pending', -weight)
-  redis.call('HINCRBY', ledger, kind .. '.owed', weight)
+  redis.call('HINCRBY', ledger, kind .. '_minute.pending', -weight)
+  redis.call('HINCRBY', ledger, kind .. '_minute.owed', weight)
   redis.call('ZREM', slots, member)
 end
 
@@ -38,7 +38,7 @@ if calls == 0 then w.pending, m.pending = 0, 0 end -- also where the set was evi
 if #m.gone > 0 then redis.call('HDEL', ledger, unpack(m.gone)) end
 local owed = m.owed + ARGV[17]
 if owed > 0 then
-  redis.call('HINCRBY', ledger, m.kind .. '.' .. (m.last % RING), owed)
+  redis.call('HINCRBY', ledger, m.kind .. '_minute.' .. (m.last % RING), owed)
   m.total, m.owed = m.total + owed, 0
 end
 
@@ -49,7 +49,7 @@ if wait <= 0 then
   redis.call('ZADD', slots, now + ARGV[13], member)
   redis.call('PEXPIRE', slots, ARGV[14])
 end
-local R, K = ask.resource .. '.', m.kind .. '.'
+local R, K = ask.resource .. '.', m.kind .. '_minute.'
 redis.call('HSET', ledger, R .. 'limit', w.limit, R .. 'left', w.left, R .. 'reset', w.reset,
   R .. 'sure', w.sure and 1 or 0, R .. 'closed', w.closed, R .. 'pending', w.pending,
   K .. 'total', m.total, K .. 'last', m.last, K .. 'pending', m.pending, K .. 'owed', m.owed)

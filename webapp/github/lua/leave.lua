@@ -13,7 +13,7 @@ if #m.gone > 0 then redis.call('HDEL', ledger, unpack(m.gone)) end
 if ours then
   local spent = tonumber(ARGV[9])
   m.pending, m.total = math.max(0, m.pending - weight), m.total + spent
-  redis.call('HINCRBY', ledger, m.kind .. '.' .. (m.last % RING), spent)
+  redis.call('HINCRBY', ledger, m.kind .. '_minute.' .. (m.last % RING), spent)
 end
 
 local w = window_at(ledger, resource, now, tonumber(ARGV[4]), tonumber(ARGV[5]))
@@ -68,7 +68,7 @@ save(w)
 local f = redis.call('HMGET', ledger, 'paused', 'strikes')
 local paused = math.max(0, (tonumber(f[1]) or 0) - now)
 if f[2] and paused == 0 and ARGV[13] == '1' then redis.call('HDEL', ledger, 'strikes') end
-local K = m.kind .. '.'
+local K = m.kind .. '_minute.'
 redis.call('HSET', ledger, K .. 'total', m.total, K .. 'last', m.last, K .. 'pending', m.pending)
 redis.call('PEXPIRE', ledger, ARGV[12])
 return {w.limit, w.left - w.pending, math.ceil(w.reset), w.sure and 1 or 0,

@@ -2,9 +2,9 @@
 --
 -- A ledger is one hash. Of a resource R: R.limit, R.left (what GitHub said, or what we counted),
 -- R.reset, R.sure (1 where told by GitHub), R.closed (the reset of the last window told),
--- R.pending (points in flight), R.rate R.rated R.since (spending, decayed). Of a kind K (rest,
--- graphql): K.0 ... K.60 (points in each sixtieth of a minute), K.total, K.last (the newest of
--- them), K.pending, K.owed (of calls whose lease ran out). And paused, strikes, born.
+-- R.pending (points in flight), R.rate R.rated R.since (spending, decayed). Of a kind of minute K
+-- (rest_minute, graphql_minute): K.0 ... K.60 (points in each sixtieth of it), K.total, K.last (the
+-- newest of them), K.pending, K.owed (of calls whose lease ran out). And paused, strikes, born.
 -- Its calls in flight are a sorted set: "id resource points weight" by when the lease ends.
 local BUCKETS = 60
 local RING = BUCKETS + 1 -- a bucket is kept until all of it is a minute old
@@ -39,7 +39,7 @@ end
 
 -- A kind's rolling minute: total, and the buckets that have left it since it was written.
 local function minute_at(ledger, kind, now, width)
-  local K = kind .. '.'
+  local K = kind .. '_minute.'
   local f = redis.call('HMGET', ledger, K .. 'total', K .. 'last', K .. 'pending', K .. 'owed')
   local m = {
     kind = kind, total = tonumber(f[1]) or 0, last = tonumber(f[2]),
@@ -68,7 +68,7 @@ end
 local function seconds_to_free(ledger, m, points, now)
   local fields = {}
   for b = m.last - BUCKETS, m.last do
-    fields[#fields + 1] = m.kind .. '.' .. (b % RING)
+    fields[#fields + 1] = m.kind .. '_minute.' .. (b % RING)
   end
   local live = redis.call('HMGET', ledger, unpack(fields))
   for i = 1, RING do
