@@ -60,12 +60,13 @@ class Budget:
         """
         slot = Slot(secrets.token_hex(8), credential, resource, lane, points, weight)
         now, kind = self._now(), kind_of(resource)
-        debt = self._local.debt(credential, kind, now)
         try:
             self._say_pause(credential, now)
-            decision = self._shared.enter(slot, now, debt, lambda: self._pause_left(credential))
+            with self._local.debt(credential, kind, now) as debt:
+                decision = self._shared.enter(slot, now, debt, lambda: self._pause_left(credential))
         except StoreUnavailable:
-            self._local.owe(credential, kind, debt, now)
+            decision = None
+        if decision is None:
             slot = replace(slot, local=True)
             self._local.enter(slot, now)
             return slot

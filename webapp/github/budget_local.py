@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
 
 from webapp.errors import OutOfBudget
 from webapp.github.limits import (
@@ -54,6 +56,12 @@ class _Account:
         found.roll(now)
         return found
 
+    def peek(self, credential: str, resource: str, now: float) -> Primary:
+        """A copy: reading begins no window."""
+        found = copy(self.windows.get(resource)) or Primary(assumed(credential, resource), now)
+        found.roll(now)
+        return found
+
     def end(self, slot: Slot, weight: int, now: float) -> bool:
         """Whether the slot was still held."""
         if self.slots.pop(slot.id, None) is None:
@@ -81,18 +89,20 @@ class LocalLedger:
         self._share = share
         self._accounts: OrderedDict[str, _Account] = OrderedDict()
         self._lock = threading.Lock()
+        self._carrying = threading.Lock()
 
     def enter(self, slot: Slot, now: float) -> None:
         """Raises OutOfBudget."""
         with self._lock:
             account = self._account(slot.credential)
             account.sweep(now)
-            wait, reason = self._wait(account, slot, now)
+            window = account.window(slot.credential, slot.resource, now)
+            wait, reason = self._wait(account, window, slot, now)
             if wait > 0:
                 raise OutOfBudget(now + wait, reason)
             account.slots[slot.id] = (now + self._rules.lease, slot)
             account.in_flight[kind_of(slot.resource)] += slot.weight
-            account.windows[slot.resource].pending += slot.points
+            window.pending += slot.points
 
     def leave(self, slot: Slot, ending: Ending, now: float) -> None:
         """Give the slot back, and learn."""
@@ -141,23 +151,23 @@ class LocalLedger:
             for place, credential in enumerate(candidates):
                 account = self._account(credential)
                 account.sweep(now)
+                window = account.peek(credential, resource, now)
                 ask = Slot("", credential, resource, lane, 1, 1)
-                wait, _ = self._wait(account, ask, now)
-                window = account.windows[resource]
+                wait, _ = self._wait(account, window, ask, now)
                 ranks.append((wait, window.pending - window.left, place))
             return candidates[min(ranks)[2]]
 
     def limits(self, credential: str, resource: str, now: float) -> Limits:
         """What is known or assumed."""
         with self._lock:
-            window = self._account(credential).window(credential, resource, now)
+            window = self._account(credential).peek(credential, resource, now)
             left = max(0, window.left - window.pending)
             return Limits(window.limit, left, window.limit - left, window.reset, resource)
 
     def forecast(self, credential: str, resource: str, now: float) -> float | None:
         """As Budget.forecast."""
         with self._lock:
-            window = self._account(credential).window(credential, resource, now)
+            window = self._account(credential).peek(credential, resource, now)
             left = window.left - window.pending
             return exhausted_at(left, window.reset, window.rate(now), now)
 
@@ -174,20 +184,24 @@ class LocalLedger:
         with self._lock:
             self._account(credential).elsewhere[kind] = (until, points)
 
-    def debt(self, credential: str, kind: Kind, now: float) -> int:
-        """What was spent of the minute here, to be carried over to Redis; forgotten here."""
+    @contextmanager
+    def debt(self, credential: str, kind: Kind, now: float) -> Iterator[int]:
+        """Points of the minute spent here, to be carried over to Redis: forgotten here once the
+        block has ended without an error. One thread carries them."""
         account = self._accounts.get(credential)
-        if account is None or not account.minutes[kind].total:  # as good as always
-            return 0
-        with self._lock:
-            account.minutes[kind].at(now)
-            return account.minutes[kind].clear()
-
-    def owe(self, credential: str, kind: Kind, points: int, now: float) -> None:
-        """What debt() gave couldn't be carried."""
-        if points:
+        minute = account.minutes[kind] if account else None
+        # As good as always there is none.
+        if minute is None or not minute.total or not self._carrying.acquire(blocking=False):
+            yield 0
+            return
+        try:
             with self._lock:
-                self._account(credential).minutes[kind].add(now, points)
+                points = minute.at(now)
+            yield points
+            with self._lock:
+                minute.forget(points)
+        finally:
+            self._carrying.release()
 
     def _account(self, credential: str) -> _Account:
         account = self._accounts.get(credential)
@@ -199,10 +213,9 @@ class LocalLedger:
             self._accounts.move_to_end(credential)
         return account
 
-    def _wait(self, account: _Account, ask: Slot, now: float) -> tuple[float, str]:
+    def _wait(self, account: _Account, window: Primary, ask: Slot, now: float) -> tuple[float, str]:
         """Seconds, 0 for now, and what for: whatever takes longest."""
         rules, kind = self._rules, kind_of(ask.resource)
-        window = account.window(ask.credential, ask.resource, now)
         waits = [
             (account.paused - now, "paused"),
             (window.seconds_to_wait(now, ask.points, RESERVES[ask.lane]), "hour"),

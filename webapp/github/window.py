@@ -52,11 +52,15 @@ class Minute:
                 return (bucket + RING) * self._width - now
         return RING * self._width
 
-    def clear(self) -> int:
-        """Forget all of it; what it was."""
-        total, self.total = self.total, 0
-        self._buckets.clear()
-        return total
+    def forget(self, points: int) -> None:
+        """So many of the oldest, which are counted elsewhere now."""
+        while points > 0 and self._buckets:
+            bucket, spent = self._buckets.popleft()
+            self.total -= spent
+            if spent > points:
+                self._buckets.appendleft((bucket, spent - points))
+                self.total += spent - points
+            points -= spent
 
 
 class Primary:

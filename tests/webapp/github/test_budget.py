@@ -1,0 +1,514 @@
+"""What a budget learns and whom it lets in: the same in Redis and without it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from requests.structures import CaseInsensitiveDict
+
+from tests.webapp.github.budgets import AWAY, CREDENTIAL, NOW, RESET, Caller, Clock, told
+from webapp.cache.connection import Connection
+from webapp.errors import OutOfBudget
+from webapp.github.budget import Lane, Limits
+from webapp.github.limits import ANONYMOUS
+from webapp.secret import Secret
+
+LANES = [(Lane.INTERACTIVE, 0.0), (Lane.WEBHOOK, 0.1), (Lane.WARMING, 0.25)]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["redis", "local"])
+def caller(request: pytest.FixtureRequest, redis_url: str, clock: Clock) -> Iterator[Caller]:
+    if request.param == "local":
+        yield Caller(AWAY, clock)
+        return
+    connection = Connection(Secret(redis_url), size=4)
+    yield Caller(connection, clock)
+    connection.close()
+
+
+# What headers tell
+
+
+@pytest.mark.parametrize(
+    ("resource", "limit", "seconds"),
+    [("core", 5000, 3600), ("search", 30, 60), ("graphql", 5000, 3600)],
+)
+def test_what_is_unknown_is_full(caller: Caller, resource: str, limit: int, seconds: int) -> None:
+    found = caller.budget.limits(CREDENTIAL, resource)
+
+    assert found == Limits(limit, limit, 0, int(NOW) + seconds, resource)
+
+
+def test_an_unknown_anonymous_limit_is_60(caller: Caller) -> None:
+    assert caller.budget.limits(ANONYMOUS, "core").limit == 60
+
+
+def test_the_tier_is_learnt(caller: Caller) -> None:
+    caller.call(told(14_999, limit=15_000))
+
+    assert caller.budget.limits(CREDENTIAL, "core") == Limits(15_000, 14_999, 1, RESET, "core")
+
+
+def test_answers_out_of_order_leave_the_minimum(caller: Caller) -> None:
+    slots = [caller.enter() for _ in range(3)]
+    for slot, remaining in zip(slots, (100, 98, 99), strict=True):
+        caller.leave(slot, told(remaining))
+
+    assert caller.remaining() == 98
+
+
+def test_a_later_reset_opens_a_new_window(caller: Caller) -> None:
+    caller.call(told(7))
+    caller.call(told(4998, RESET + 3600))
+
+    assert caller.remaining() == 4998
+
+
+def test_an_answer_of_an_older_window_tells_nothing(caller: Caller) -> None:
+    caller.call(told(4998, RESET + 3600))
+    caller.call(told(7))
+
+    assert caller.remaining() == 4998
+
+
+def test_a_reset_told_a_second_later_is_the_same_window(caller: Caller) -> None:
+    caller.call(told(7))
+    caller.call(told(8, RESET + 1))
+
+    assert caller.remaining() == 7
+
+
+def test_a_window_that_has_ended_is_full_again(caller: Caller, clock: Clock) -> None:
+    caller.call(told(7, limit=15_000))
+    clock.turn(3000)
+
+    assert caller.remaining() == 15_000
+
+
+def test_a_straggler_of_a_window_that_has_ended_tells_nothing(caller: Caller, clock: Clock) -> None:
+    caller.call(told(7))
+    slot = caller.enter()
+    clock.turn(3001)
+    caller.leave(slot, told(6))
+
+    assert caller.remaining() == 5000
+
+
+def test_a_refusal_in_a_window_that_ended_here_holds_for_a_moment(
+    caller: Caller, clock: Clock
+) -> None:
+    # Our clock runs ahead of GitHub's.
+    caller.call(told(7))
+    clock.turn(3000)
+    caller.call(told(0), status=403)
+    refused = caller.refusal()
+    assert refused
+    assert refused.retry_at == pytest.approx(NOW + 3002)
+    clock.turn(2)
+    caller.call(told(4999, RESET + 3600))
+
+    assert caller.remaining() == 4999
+
+
+def test_without_headers_own_spending_is_counted_down(caller: Caller) -> None:
+    caller.call(told(100))
+    caller.call()
+
+    assert caller.remaining() == 99
+
+
+def test_a_401_teaches_nothing(caller: Caller) -> None:
+    caller.call(told(100))
+    caller.call(told(59, limit=60), status=401, points=0)
+
+    assert caller.budget.limits(CREDENTIAL, "core").limit == 5000
+    assert caller.remaining() == 100
+
+
+@pytest.mark.parametrize("value", ["", "many", "-1", "1.5"])
+def test_headers_that_are_no_numbers_teach_nothing(caller: Caller, value: str) -> None:
+    caller.call(told(100))
+    caller.call(CaseInsensitiveDict({**told(50), "x-ratelimit-remaining": value}))
+
+    assert caller.remaining() == 99
+
+
+def test_the_resource_is_what_the_header_says(caller: Caller) -> None:
+    caller.call(told(100))
+    caller.call(told(29, int(NOW) + 60, 30, "search"))
+
+    assert (caller.remaining(), caller.remaining("search")) == (100, 29)
+
+
+def test_a_304_gives_its_point_back(caller: Caller) -> None:
+    caller.call(told(100))
+    slot = caller.enter()
+    assert caller.remaining() == 99
+    caller.leave(slot, status=304, points=0)
+
+    assert caller.remaining() == 100
+
+
+def test_an_anonymous_304_costs_a_point(caller: Caller) -> None:
+    caller.call(None, status=304, points=1, credential=ANONYMOUS)
+
+    assert caller.remaining(credential=ANONYMOUS) == 59
+
+
+def test_what_was_heard_lately_is_told_without_asking(caller: Caller, clock: Clock) -> None:
+    caller.call(told(100))
+    clock.turn(4)
+
+    assert caller.budget.limits(CREDENTIAL, "core", within=5).remaining == 100
+
+
+def test_credentials_have_budgets_of_their_own(caller: Caller) -> None:
+    caller.call(told(7), credential="a")
+
+    assert (caller.remaining(credential="a"), caller.remaining(credential="b")) == (7, 5000)
+
+
+# Lanes
+
+
+@pytest.mark.parametrize(("lane", "reserve"), LANES)
+def test_a_lane_leaves_its_reserve_of_the_hour(caller: Caller, lane: Lane, reserve: float) -> None:
+    left = int(60 * reserve)
+    caller.call(told(left + 2, limit=60))
+    caller.call(None, lane)
+    caller.call(None, lane)
+
+    refused = caller.refusal(lane)
+
+    assert refused
+    assert refused.reason == "hour"
+    assert refused.retry_at == pytest.approx(RESET)
+    assert caller.remaining() == left
+
+
+@pytest.mark.parametrize(("lane", "reserve"), LANES)
+def test_a_lane_leaves_its_reserve_of_the_minute(
+    caller: Caller, lane: Lane, reserve: float
+) -> None:
+    number, refused = caller.calls_until_refused(lane)
+
+    assert number == int(900 * (1 - reserve))
+    assert refused
+    assert refused.reason == "minute"
+    assert refused.retry_at == pytest.approx(NOW + 61)
+
+
+@pytest.mark.parametrize(("lane", "reserve"), LANES)
+def test_a_lane_leaves_its_reserve_of_the_slots(caller: Caller, lane: Lane, reserve: float) -> None:
+    for _ in range(int(100 * (1 - reserve))):
+        caller.enter(lane)
+
+    refused = caller.refusal(lane)
+
+    assert refused
+    assert refused.reason == "slots"
+    assert NOW < refused.retry_at < NOW + 1
+
+
+def test_what_warming_leaves_interactive_may_spend(caller: Caller) -> None:
+    warming, _ = caller.calls_until_refused(Lane.WARMING)
+    interactive, _ = caller.calls_until_refused(Lane.INTERACTIVE)
+
+    assert (warming, interactive) == (675, 225)
+
+
+def test_rest_and_graphql_share_slots(caller: Caller) -> None:
+    for resource in ("core", "graphql") * 50:
+        caller.enter(resource=resource)
+
+    refused = caller.refusal(resource="search")
+
+    assert refused
+    assert refused.reason == "slots"
+
+
+def test_graphql_has_a_minute_of_its_own(caller: Caller) -> None:
+    caller.calls_until_refused(Lane.INTERACTIVE)
+
+    assert caller.refusal(resource="graphql") is None
+
+
+def test_points_in_flight_are_spoken_for(caller: Caller) -> None:
+    caller.call(told(10))
+    caller.enter(points=7)
+
+    with pytest.raises(OutOfBudget) as refused:
+        caller.enter(points=4)
+    # The one in flight may turn out to be free: not an hour.
+    assert refused.value.retry_at == pytest.approx(NOW + 1)
+
+
+def test_a_write_weighs_five_of_the_minute(caller: Caller) -> None:
+    for _ in range(180):
+        caller.leave(caller.enter(weight=5), points=1)
+
+    refused = caller.refusal()
+
+    assert refused
+    assert refused.reason == "minute"
+
+
+def test_a_304_counts_in_the_minute(caller: Caller) -> None:
+    for _ in range(900):
+        caller.call(status=304, points=0)
+
+    refused = caller.refusal()
+
+    assert refused
+    assert refused.reason == "minute"
+
+
+def test_the_longest_wait_is_told(caller: Caller) -> None:
+    caller.call(told(0))
+    for _ in range(100):
+        caller.enter(resource="graphql")
+
+    refused = caller.refusal()
+
+    assert refused
+    assert refused.reason == "hour"
+
+
+def test_a_minute_is_counted_from_leaving(caller: Caller, clock: Clock) -> None:
+    # The call may have arrived as late as that.
+    slots = [caller.enter(weight=9) for _ in range(100)]
+    clock.turn(10)
+    for slot in slots:
+        caller.leave(slot)
+    clock.turn(59.5)
+    refused = caller.refusal()
+
+    assert refused
+    assert refused.retry_at == pytest.approx(NOW + 71)
+
+
+# Leases
+
+
+def test_a_slot_never_left_ends_with_its_lease(caller: Caller, clock: Clock) -> None:
+    for _ in range(100):
+        caller.enter()
+    assert caller.refusal()
+    clock.turn(15)
+
+    assert caller.refusal() is None
+
+
+def test_what_never_left_is_taken_as_spent(caller: Caller, clock: Clock) -> None:
+    caller.call(told(100))
+    for _ in range(10):
+        caller.enter()
+    clock.turn(15)
+    caller.call()
+
+    assert caller.remaining() == 89
+
+
+def test_leaving_after_the_lease_counts_nothing_twice(caller: Caller, clock: Clock) -> None:
+    caller.call(told(100))
+    late = caller.enter()
+    clock.turn(15)
+    caller.call()
+    caller.leave(late)
+
+    assert caller.remaining() == 98
+
+
+# Pauses
+
+
+def test_a_pause_stops_every_resource_and_lane(caller: Caller) -> None:
+    caller.budget.pause(CREDENTIAL, NOW + 30)
+
+    for resource in ("core", "search", "graphql"):
+        refused = caller.refusal(resource=resource)
+        assert refused
+        assert refused.reason == "paused"
+        assert refused.retry_at == pytest.approx(NOW + 30)
+
+
+def test_a_pause_is_one_credentials(caller: Caller) -> None:
+    caller.budget.pause("another", NOW + 30)
+
+    assert caller.refusal() is None
+
+
+def test_a_pause_ends(caller: Caller, clock: Clock) -> None:
+    caller.budget.pause(CREDENTIAL, NOW + 30)
+    assert caller.budget.paused_until(CREDENTIAL) == pytest.approx(NOW + 30)
+    clock.turn(30)
+
+    assert caller.refusal() is None
+    assert caller.budget.paused_until(CREDENTIAL) <= clock.now
+
+
+def test_a_shorter_pause_cuts_no_longer_one(caller: Caller) -> None:
+    caller.budget.pause(CREDENTIAL, NOW + 30)
+    caller.budget.pause(CREDENTIAL, NOW + 10)
+
+    assert caller.budget.paused_until(CREDENTIAL) == pytest.approx(NOW + 30)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "17"}, 17),
+        ({"Retry-After": "Fri, 15 Jan 2027 08:00:30 GMT"}, 30),  # NOW is 08:00:00
+        ({"Retry-After": "17", **told(0)}, 17),
+        (told(0), 3000),
+        (told(4000), 60),
+        ({}, 60),
+        ({"Retry-After": "soon"}, 60),
+        ({"Retry-After": "999999"}, 3600),
+    ],
+)
+def test_a_secondary_limit_pauses_as_github_says(
+    caller: Caller, headers: dict[str, str], seconds: int
+) -> None:
+    until = caller.budget.refused(CREDENTIAL, headers)
+
+    assert until == pytest.approx(NOW + seconds)
+    refused = caller.refusal()
+    assert refused
+    assert refused.retry_at == pytest.approx(until)
+
+
+def test_a_guessed_pause_doubles_up_to_an_hour(caller: Caller, clock: Clock) -> None:
+    pauses = []
+    for _ in range(9):
+        until = caller.budget.refused(CREDENTIAL, {})
+        pauses.append(round(until - clock.now))
+        clock.now = until
+
+    assert pauses == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+
+
+def test_refusals_during_a_pause_are_one(caller: Caller, clock: Clock) -> None:
+    for _ in range(50):
+        until = caller.budget.refused(CREDENTIAL, {})
+
+    assert until == pytest.approx(NOW + 60)
+
+
+def test_a_success_after_the_pause_forgets_the_doubling(caller: Caller, clock: Clock) -> None:
+    clock.now = caller.budget.refused(CREDENTIAL, {})
+    clock.now = caller.budget.refused(CREDENTIAL, {})
+    caller.call()
+
+    assert caller.budget.refused(CREDENTIAL, {}) == pytest.approx(clock.now + 60)
+
+
+def test_a_success_under_way_when_the_pause_began_forgets_nothing(
+    caller: Caller, clock: Clock
+) -> None:
+    slot = caller.enter()
+    until = caller.budget.refused(CREDENTIAL, {})
+    caller.leave(slot)
+    clock.now = until
+
+    assert caller.budget.refused(CREDENTIAL, {}) == pytest.approx(until + 120)
+
+
+# Forecasts
+
+
+def test_a_steady_rate_forecasts_the_end(caller: Caller, clock: Clock) -> None:
+    # 10 points a second for 5 minutes, whoever spends them: 2,000 left last 200 s.
+    for passed in range(0, 301, 10):
+        caller.call(told(5000 - 10 * passed))
+        clock.turn(10)
+
+    at = caller.budget.forecast(CREDENTIAL, "core")
+
+    assert at
+    assert at - clock.now == pytest.approx(200, rel=0.1)
+
+
+def test_a_slow_rate_forecasts_none(caller: Caller, clock: Clock) -> None:
+    for passed in range(0, 301, 10):
+        caller.call(told(5000 - passed // 10))
+        clock.turn(10)
+
+    assert caller.budget.forecast(CREDENTIAL, "core") is None
+
+
+def test_spending_that_has_stopped_forecasts_none(caller: Caller, clock: Clock) -> None:
+    reset = int(NOW) + 3600
+    for passed in range(0, 301, 10):
+        caller.call(told(5000 - 10 * passed, reset))
+        clock.turn(10)
+    clock.turn(2000)
+
+    assert caller.budget.forecast(CREDENTIAL, "core") is None
+
+
+def test_nothing_left_is_forecast_as_now(caller: Caller) -> None:
+    caller.call(told(0))
+
+    assert caller.budget.forecast(CREDENTIAL, "core") == pytest.approx(NOW)
+
+
+def test_nothing_spent_forecasts_none(caller: Caller) -> None:
+    assert caller.budget.forecast(CREDENTIAL, "core") is None
+
+
+# Choosing
+
+
+def choice(caller: Caller, lane: Lane = Lane.INTERACTIVE) -> str:
+    return caller.budget.choose(["a", "b", "c"], "core", lane)
+
+
+def test_most_budget_left_goes_first(caller: Caller) -> None:
+    for credential, remaining in (("a", 10), ("b", 30), ("c", 20)):
+        caller.call(told(remaining), credential=credential)
+
+    assert choice(caller) == "b"
+
+
+def test_calls_in_flight_count_when_choosing(caller: Caller) -> None:
+    chosen = []
+    for _ in range(6):
+        chosen.append(choice(caller))
+        caller.enter(credential=chosen[-1])
+
+    assert chosen == ["a", "b", "c"] * 2
+
+
+def test_a_paused_credential_comes_last(caller: Caller) -> None:
+    caller.call(told(10), credential="b")
+    caller.call(told(20), credential="c")
+    caller.budget.pause("a", NOW + 30)
+
+    assert choice(caller) == "c"
+
+
+def test_one_that_a_lane_may_not_spend_comes_last(caller: Caller) -> None:
+    caller.call(told(1200), credential="a")
+    caller.call(told(30, limit=60), credential="b")
+    caller.call(told(10), credential="c")
+
+    assert (choice(caller), choice(caller, Lane.WARMING)) == ("a", "b")
+
+
+def test_of_those_that_must_wait_the_soonest_is_chosen(caller: Caller) -> None:
+    for credential, seconds in (("a", 30), ("b", 10), ("c", 20)):
+        caller.budget.pause(credential, NOW + seconds)
+
+    assert choice(caller) == "b"
+
+
+def test_there_must_be_a_candidate(caller: Caller) -> None:
+    with pytest.raises(ValueError, match="no credential"):
+        caller.budget.choose([], "core", Lane.INTERACTIVE)
