@@ -105,7 +105,8 @@ class Fetcher:
 
         Raises GitHubUnavailable, WaitedTooLong.
         """
-        deadline = time.monotonic() + FOLLOW
+        arrived = time.monotonic()
+        deadline = arrived + FOLLOW
         arrival, count = read, self._counts(wish.owner)
         while True:
             with self._flights.board(wish.key) as (flight, leading):
@@ -120,7 +121,7 @@ class Fetcher:
             if result and not result.shared:
                 # Nobody can share a stream: queueing for the lead would only serialise them.
                 return self._in_place(lambda: self._ask(wish, None, None))
-            if result and _joins(read, count, flight):
+            if result and _joins(read, arrived, count, flight):
                 return result.collapsed
             count, read = self._counts(wish.owner), self._read(wish)
             if arrival and read and read.entry and _filled_since(arrival, read):
@@ -264,14 +265,17 @@ def _validating(read: Read | None) -> Entry | None:
     return None if state is State.DEAD else read.entry
 
 
-def _joins(read: Read | None, count: int, flight: Flight[Fetched]) -> bool:
+def _joins(read: Read | None, arrived: float, count: int, flight: Flight[Fetched]) -> bool:
     """Whether no purge lies between a reader's arrival and a flight's fetch.
 
-    Tags tell, unless Redis is away or has lost them: then, as far as this process knows, the count.
+    Tags tell. Where Redis has lost them the count does, of what this process has heard. Without
+    Redis nobody does: only a fetch that began after the reader had come will do.
     """
-    if (read is None or None in read.versions) and flight.count < count:
+    if read is None:
+        return flight.versions == () and flight.began >= arrived
+    if None in read.versions and flight.count < count:
         return False
-    return untouched(read.versions if read else (), flight.versions)
+    return untouched(read.versions, flight.versions)
 
 
 def _filled_since(arrival: Read, now: Read) -> bool:

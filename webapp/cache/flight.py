@@ -25,6 +25,7 @@ class Flight(Generic[T]):
     `count` how often its owner had been purged, as far as this process knew."""
 
     def __init__(self) -> None:
+        self.began = time.monotonic()
         self.count = 0
         self.versions: Versions | None = None
         self.result: T | None = None
