@@ -93,9 +93,9 @@ class Ladder:
         try:
             fetched = self._fetcher.fetch(wish, read)
         except (GitHubUnavailable, WaitedTooLong) as error:
-            return self._grace_or_raise(wish, reason, error)
+            return self._grace_or_raise(wish, read, reason, error)
         limited = fetched.answer if fetched.answer and fetched.answer.limited else None
-        if limited and (grace := self._grace(wish, reason, fetched.status)):
+        if limited and (grace := self._grace(wish, read, reason, fetched.status)):
             limited.close()
             return grace
         return _passed_on(fetched, reason)
@@ -138,25 +138,30 @@ class Ladder:
 
         self._refreshers.submit(refresh)
 
-    def _grace_or_raise(self, wish: Wish, reason: str, error: ForewarmError) -> Served:
+    def _grace_or_raise(
+        self, wish: Wish, arrival: Read | None, reason: str, error: ForewarmError
+    ) -> Served:
         status = error.status if isinstance(error, GitHubUnavailable) else 0
-        served = self._grace(wish, reason, status)
+        served = self._grace(wish, arrival, reason, status)
         if served is None:
             raise error
         return served
 
-    def _grace(self, wish: Wish, reason: str, status: int) -> Served | None:
+    def _grace(self, wish: Wish, arrival: Read | None, reason: str, status: int) -> Served | None:
         """The old answer, judged anew: it may have been purged hard while GitHub was asked."""
         read = self._read(wish)
-        entry = read.entry if read else self._from_archive(wish)
+        entry = read.entry if read else None
+        if read and entry and entry.state(read.versions, self._clock()) is State.DEAD:
+            entry = None
+        # The fetch gave lost tags new versions: only the arrival tells lost from purged hard.
+        if entry is None and any(each is None or each.forgotten for each in (arrival, read)):
+            entry = self._from_archive(wish)
         if entry is None or entry.negative:
-            return None
-        if read and entry.state(read.versions, self._clock()) is State.DEAD:
             return None
         return Served(Outcome.GRACE, cache_status_forwarded(reason, status), entry)
 
     def _from_archive(self, wish: Wish) -> Entry | None:
-        """Without Redis: GitHub's last raw answer, finished anew, if its grace isn't over."""
+        """Redis away or emptied: GitHub's last raw answer, finished anew, while in grace."""
         answer = self._archive.held(wish.target, wish.scope)
         if answer is None:
             return None

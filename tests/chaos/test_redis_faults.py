@@ -19,7 +19,7 @@ import pytest
 import redis
 import requests
 
-from script.embedded import Valkey
+from script.embedded import Postgres, Valkey
 from tests.chaos.test_redis_restarts import wait_for
 from tests.load.callers import figures
 from tests.serving import Server, serve
@@ -287,3 +287,34 @@ def test_purges_are_noted_while_redis_is_away_and_done_when_it_is_back(
     assert requests.get(web.api + REPOS[0], timeout=10).json()["description"] == "after"
     with psycopg.connect(environ["DATABASE_URL"]) as conn:
         assert conn.execute(pending).fetchall() == []
+
+
+@pytest.mark.parametrize("lost", ["everything", "tags"])
+def test_what_an_emptied_redis_has_lost_is_grace_from_the_archive(
+    web: Server, valkey: Valkey, github: StandIn, lost: str
+) -> None:
+    with redis.Redis.from_url(valkey.url) as client:
+        if lost == "everything":
+            client.flushall()
+        else:
+            client.delete(*client.scan_iter("fw:t:*"))
+    github.fault("status", status=503)
+    answers = [requests.get(web.api + path, timeout=10) for path in KNOWN]
+    outcomes = [(each.status_code, each.headers["X-Cache"]) for each in answers]
+    assert outcomes == [(200, "GRACE")] * len(KNOWN)
+
+
+def test_what_was_purged_hard_is_no_grace_even_where_the_archive_couldnt_be_told(
+    web: Server, valkey: Valkey, postgres: Postgres, github: StandIn
+) -> None:
+    postgres.pause()
+    body = {"paths": [REPOS[0]], "hard": True}
+    assert requests.post(f"{web.url}/api/purge", json=body, timeout=10).ok
+    github.fault("status", status=503)
+    refused = requests.get(web.api + REPOS[0], timeout=10).status_code
+    postgres.resume()
+    assert refused == 502
+    assert requests.get(web.api + REPOS[0], timeout=10).status_code == 502
+    anew = {"Cache-Control": "max-age=0"}
+    other = requests.get(web.api + REPOS[1], headers=anew, timeout=10)
+    assert other.headers["X-Cache"] == "GRACE"

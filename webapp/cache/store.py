@@ -32,6 +32,11 @@ class Read:
     entry: Entry | None
     versions: Versions
 
+    @property
+    def forgotten(self) -> bool:
+        """Whether Redis can't tell: no entry, or one whose tags are lost (flushed, evicted)."""
+        return self.entry is None or None in self.versions
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
