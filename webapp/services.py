@@ -53,6 +53,7 @@ class Services:
     database: Database
     archive: Archive
     client: Client
+    points: Points
     ladder: Ladder
     purger: Purger
     near: Near
@@ -113,6 +114,7 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
         database=database,
         archive=archive,
         client=client,
+        points=points,
         ladder=Ladder(store, archive, fetcher, finisher),
         purger=purger,
         near=near,
