@@ -148,7 +148,7 @@ class SharedLedger:
             keys=_keys(credential)[:1],
             args=[self._moment(), resource, window.limit, window.seconds],
         )
-        return State(limit, left, reset, bool(sure), paused / 1000, rate=rate / 3_600_000)
+        return State(limit, left, reset, bool(sure), paused / 1000, rate=float(rate))
 
     def _enter(self, slot: Slot, birth: str, debt: int, pause: float) -> tuple[int, str, int, str]:
         wait, born, in_minute, reason = self._scripts["enter"](

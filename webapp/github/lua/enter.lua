@@ -21,8 +21,9 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', slots, '-inf', now)) do
   local kind = resource == 'graphql' and 'graphql' or 'rest'
   redis.call('HINCRBY', ledger, resource .. '.pending', -points)
   redis.call('HINCRBY', ledger, resource .. '.left', -points)
-  redis.call('HINCRBY', ledger, kind .. '_minute.pending', -weight)
-  redis.call('HINCRBY', ledger, kind .. '_minute.owed', weight)
+  local m = minute_at(ledger, kind, now, ask.width)
+  m.pending = math.max(0, m.pending - weight)
+  keep_minute(ledger, m, tonumber(weight))
   redis.call('ZREM', slots, member)
 end
 
@@ -34,24 +35,19 @@ local w = window_at(ledger, ask.resource, now, ask.assumed, ask.seconds)
 local m = minute_at(ledger, ask.kind, now, ask.width)
 local calls = redis.call('ZCARD', slots)
 if calls == 0 then w.pending, m.pending = 0, 0 end -- also where the set was evicted alone
-
-if #m.gone > 0 then redis.call('HDEL', ledger, unpack(m.gone)) end
-local owed = m.owed + ARGV[17]
-if owed > 0 then
-  redis.call('HINCRBY', ledger, m.kind .. '_minute.' .. (m.last % RING), owed)
-  m.total, m.owed = m.total + owed, 0
-end
+keep_minute(ledger, m, tonumber(ARGV[17]))
 
 local wait, reason = verdict(ledger, ask, now, w, m, calls)
 if wait <= 0 then
   w.pending, m.pending = w.pending + ask.points, m.pending + ask.weight
+  redis.call('HSET', ledger, m.kind .. '_minute.pending', m.pending)
   local member = ARGV[12] .. ' ' .. ask.resource .. ' ' .. ask.points .. ' ' .. ask.weight
   redis.call('ZADD', slots, now + ARGV[13], member)
   redis.call('PEXPIRE', slots, ARGV[14])
 end
-local R, K = ask.resource .. '.', m.kind .. '_minute.'
+local R = ask.resource .. '.'
 redis.call('HSET', ledger, R .. 'limit', w.limit, R .. 'left', w.left, R .. 'reset', w.reset,
   R .. 'sure', w.sure and 1 or 0, R .. 'closed', w.closed, R .. 'pending', w.pending,
-  K .. 'total', m.total, K .. 'last', m.last, K .. 'pending', m.pending, K .. 'owed', m.owed)
+  R .. 'since', w.since)
 redis.call('PEXPIRE', ledger, ARGV[14])
 return {math.ceil(wait * 1000), born, m.total + m.pending, reason}

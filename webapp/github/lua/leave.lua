@@ -9,11 +9,9 @@ local member = ARGV[11] .. ' ' .. resource .. ' ' .. ARGV[6] .. ' ' .. ARGV[7]
 local ours = redis.call('ZREM', slots, member) == 1 -- else its lease ran out: counted as spent
 
 local m = minute_at(ledger, ARGV[3], now, tonumber(ARGV[10]))
-if #m.gone > 0 then redis.call('HDEL', ledger, unpack(m.gone)) end
 if ours then
-  local spent = tonumber(ARGV[9])
-  m.pending, m.total = math.max(0, m.pending - weight), m.total + spent
-  redis.call('HINCRBY', ledger, m.kind .. '_minute.' .. (m.last % RING), spent)
+  m.pending = math.max(0, m.pending - weight)
+  keep_minute(ledger, m, tonumber(ARGV[9]))
 end
 
 local w = window_at(ledger, resource, now, tonumber(ARGV[4]), tonumber(ARGV[5]))
@@ -68,8 +66,6 @@ save(w)
 local f = redis.call('HMGET', ledger, 'paused', 'strikes')
 local paused = math.max(0, (tonumber(f[1]) or 0) - now)
 if f[2] and paused == 0 and ARGV[13] == '1' then redis.call('HDEL', ledger, 'strikes') end
-local K = m.kind .. '_minute.'
-redis.call('HSET', ledger, K .. 'total', m.total, K .. 'last', m.last, K .. 'pending', m.pending)
 redis.call('PEXPIRE', ledger, ARGV[12])
 return {w.limit, w.left - w.pending, math.ceil(w.reset), w.sure and 1 or 0,
-  math.ceil(paused * 1000), m.total + m.pending + m.owed}
+  math.ceil(paused * 1000), m.total + m.pending}

@@ -1,10 +1,10 @@
--- Before every other script here: how a credential's ledger is read. Nothing in here writes.
+-- Before every other script here: how a credential's ledger is read, and its minutes written.
 --
 -- A ledger is one hash. Of a resource R: R.limit, R.left (what GitHub said, or what we counted),
 -- R.reset, R.sure (1 where told by GitHub), R.closed (the reset of the last window told),
 -- R.pending (points in flight), R.rate R.rated R.since (spending, decayed). Of a kind of minute K
 -- (rest_minute, graphql_minute): K.0 ... K.60 (points in each sixtieth of it), K.total, K.last (the
--- newest of them), K.pending, K.owed (of calls whose lease ran out). And paused, strikes, born.
+-- newest of them), K.pending. And paused, strikes, born.
 -- Its calls in flight are a sorted set: "id resource points weight" by when the lease ends.
 local BUCKETS = 60
 local RING = BUCKETS + 1 -- a bucket is kept until all of it is a minute old
@@ -40,10 +40,10 @@ end
 -- A kind's rolling minute: total, and the buckets that have left it since it was written.
 local function minute_at(ledger, kind, now, width)
   local K = kind .. '_minute.'
-  local f = redis.call('HMGET', ledger, K .. 'total', K .. 'last', K .. 'pending', K .. 'owed')
+  local f = redis.call('HMGET', ledger, K .. 'total', K .. 'last', K .. 'pending')
   local m = {
     kind = kind, total = tonumber(f[1]) or 0, last = tonumber(f[2]),
-    pending = math.max(0, tonumber(f[3]) or 0), owed = tonumber(f[4]) or 0,
+    pending = math.max(0, tonumber(f[3]) or 0),
     bucket = math.floor(now / width), width = width,
     gone = {}, stale = {},
   }
@@ -62,6 +62,20 @@ local function minute_at(ledger, kind, now, width)
     m.last = m.bucket
   end
   return m
+end
+
+-- Write a minute, with so many points more spent now.
+local function keep_minute(ledger, m, points)
+  local K = m.kind .. '_minute.'
+  if #m.gone > 0 then
+    redis.call('HDEL', ledger, unpack(m.gone))
+    m.gone, m.stale = {}, {}
+  end
+  if points > 0 then
+    redis.call('HINCRBY', ledger, K .. (m.last % RING), points)
+    m.total = m.total + points
+  end
+  redis.call('HSET', ledger, K .. 'total', m.total, K .. 'last', m.last, K .. 'pending', m.pending)
 end
 
 -- Seconds until so many points have left the minute; those in flight stay a minute longer.
@@ -100,7 +114,7 @@ local function verdict(ledger, ask, now, w, m, calls)
   elseif w.left - w.pending - ask.points < reserve then
     longer(math.min(1, w.reset - now), 'hour') -- a call in flight may give its point back
   end
-  local over = m.total + m.owed + m.pending + ask.weight - ask.most_points
+  local over = m.total + m.pending + ask.weight - ask.most_points
   if over > 0 then longer(seconds_to_free(ledger, m, over, now), 'minute') end
   if calls >= ask.most_calls then longer(0.2, 'slots') end
   return wait, reason
