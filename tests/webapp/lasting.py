@@ -16,6 +16,7 @@ from tests.serving import API_KEY, SECRET_KEY, Forewarm
 from tests.standin.accounts import SERVICE_TOKEN
 from tests.standin.process import StandIn
 from webapp.db.migrate import upgrade
+from webapp.purging import RUN_KEY
 from webapp.secret import Secret
 
 
@@ -51,13 +52,13 @@ def lasting_environ(
 
 
 def emptied(environ: Mapping[str, str], github: StandIn) -> None:
-    """Nothing cached, archived or purged, and GitHub as it was at first.
+    """Nothing cached, archived, purged or learnt of limits, and GitHub as it was at first.
 
     Not a flush: that would look like another server, and be answered by a purge of everything.
     """
     github.reset()
     with redis.Redis.from_url(environ["REDIS_URL"]) as client:
-        keys = [key for kind in "elt" for key in client.scan_iter(f"fw:{kind}:*", count=1_000)]
+        keys = set(client.scan_iter("fw:*", count=1_000)) - {RUN_KEY.encode()}
         if not keys:
             return  # what is archived has its tags
         client.delete(*keys)
@@ -93,3 +94,12 @@ def lasting_applications(
         applications = Applications(environ)
         yield applications
         applications.close()
+
+
+@contextmanager
+def fresh_applications(environ: Mapping[str, str], github: StandIn) -> Iterator[Applications]:
+    """One test's applications on a lasting environment: they have heard and learnt nothing yet."""
+    emptied(environ, github)
+    applications = Applications(environ)
+    yield applications
+    applications.close()

@@ -13,7 +13,7 @@ from tests.serving import Forewarm, ForewarmFactory
 from tests.standin.accounts import ALICE_TOKEN
 from tests.standin.landmarks import SHARED_PRIVATE
 from tests.standin.process import StandIn
-from tests.webapp.lasting import Applications, emptied, lasting_applications
+from tests.webapp.lasting import fresh_applications, lasting_environ
 from webapp.cache.keys import canonical_target, tag_key
 from webapp.inspection import inspect
 from webapp.policy import DAY, HOUR, MINUTE
@@ -24,15 +24,15 @@ TAG = "repo:pallets/flask"
 
 
 @pytest.fixture(scope="module")
-def applications(valkey: Valkey, postgres: Postgres, standin: StandIn) -> Iterator[Applications]:
-    with lasting_applications(valkey, postgres, standin, "inspection") as made:
-        yield made
+def lasting(valkey: Valkey, postgres: Postgres, standin: StandIn) -> Iterator[dict[str, str]]:
+    with lasting_environ(valkey, postgres, standin, "inspection") as environ:
+        yield environ
 
 
 @pytest.fixture
-def start_forewarm(applications: Applications, standin: StandIn) -> ForewarmFactory:
-    emptied(applications.environ, standin)
-    return applications
+def start_forewarm(lasting: dict[str, str], standin: StandIn) -> Iterator[ForewarmFactory]:
+    with fresh_applications(lasting, standin) as applications:
+        yield applications
 
 
 @pytest.fixture
@@ -64,29 +64,31 @@ def test_what_was_never_asked_for_is_absent(forewarm: Forewarm) -> None:
 
 
 @pytest.mark.parametrize(
-    ("later", "state", "reason"),
+    ("moment", "later", "state", "reason"),
     [
-        (0.0, "fresh", "inside its period: a HIT"),
-        (3 * HOUR + MINUTE, "stale", "past its period by time: served, and refreshed behind"),
+        ("stored_at", 0.0, "fresh", "inside its period: a HIT"),
         (
-            3 * HOUR + 6 * MINUTE,
-            "grace",
+            *("fresh_until", 1.0, "stale"),
+            "past its period by time: served, and refreshed behind",
+        ),
+        (
+            *("stale_until", 1.0, "grace"),
             "past its stale period: revalidated; served if GitHub can't be reached",
         ),
-        (8 * DAY, "dead", "past its grace: never served"),
+        ("grace_until", 1.0, "dead", "past its grace: never served"),
     ],
 )
 def test_time_takes_an_entry_through_its_states(
-    start_forewarm: ForewarmFactory, later: float, state: str, reason: str
+    forewarm: Forewarm, moment: str, later: float, state: str, reason: str
 ) -> None:
-    forewarm = start_forewarm()
     forewarm.get(DETAIL)
     fetched = forewarm.services.store.read(of(forewarm)["key"], (TAG, "owner:pallets", "all"))
     assert fetched.entry is not None
-    with time_machine.travel(fetched.entry.stored_at + later, tick=False):
+    now = getattr(fetched.entry, moment) + later
+    with time_machine.travel(now, tick=False):
         entry = of(forewarm)
     assert (entry["state"], entry["reason"]) == (state, reason)
-    assert entry["age"] == pytest.approx(later, abs=0.1)
+    assert entry["age"] == pytest.approx(now - fetched.entry.stored_at, abs=0.1)
 
 
 @pytest.mark.parametrize(

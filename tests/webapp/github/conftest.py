@@ -11,31 +11,33 @@ from psycopg.rows import dict_row
 from script.embedded import Postgres, Valkey
 from tests.serving import Forewarm, ForewarmFactory
 from tests.standin.process import StandIn
-from tests.webapp.lasting import Applications, emptied, lasting_applications
+from tests.webapp.lasting import fresh_applications, lasting_environ
 
 Rows = Callable[[], list[dict[str, object]]]
 
 
 @pytest.fixture(scope="package")
-def applications(valkey: Valkey, postgres: Postgres, standin: StandIn) -> Iterator[Applications]:
-    with lasting_applications(valkey, postgres, standin, "github_client") as made:
-        yield made
+def client_environ(
+    valkey: Valkey, postgres: Postgres, standin: StandIn
+) -> Iterator[dict[str, str]]:
+    with lasting_environ(valkey, postgres, standin, "github_client") as environ:
+        yield environ
 
 
 @pytest.fixture
-def archive_connection(applications: Applications) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(applications.environ["DATABASE_URL"], autocommit=True) as connection:
+def archive_connection(client_environ: dict[str, str]) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(client_environ["DATABASE_URL"], autocommit=True) as connection:
         connection.execute("TRUNCATE upstream_responses, purges")
         yield connection
 
 
 @pytest.fixture
 def start_forewarm(
-    applications: Applications, standin: StandIn, archive_connection: psycopg.Connection
-) -> ForewarmFactory:
-    """Nothing cached, nothing archived, an application of these settings."""
-    emptied(applications.environ, standin)
-    return applications
+    client_environ: dict[str, str], standin: StandIn, archive_connection: psycopg.Connection
+) -> Iterator[ForewarmFactory]:
+    """Nothing cached, archived or learnt, an application of these settings."""
+    with fresh_applications(client_environ, standin) as applications:
+        yield applications
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from tests.webapp.github.origin import Asked, Origin, Slow, head, reply
 from webapp.cache.keys import PUBLIC, SERVICE, Scope, canonical_target
 from webapp.errors import GitHubUnavailable
 from webapp.github.answer import Answer
+from webapp.github.client import Asker
 
 LIST = "/orgs/pallets/repos"
 DETAIL = "/repos/pallets/flask"
@@ -33,7 +34,8 @@ DETAIL = "/repos/pallets/flask"
 def ask(forewarm: Forewarm, path: str, scope: Scope = SERVICE) -> Answer:
     """GitHub's answer by way of the archive alone, as if Redis were empty."""
     bare, _, query = path.partition("?")
-    return forewarm.services.client.get(canonical_target(bare, query, "", ""), scope, None, None)
+    target = canonical_target(bare, query, "", "")
+    return forewarm.services.client.get(target, Asker(scope), None)
 
 
 def last(github: StandIn, path: str) -> SeenRequest:

@@ -24,6 +24,7 @@ from tests.webapp.github.conftest import Rows
 from webapp.cache.entry import Entry
 from webapp.cache.keys import SERVICE, Scope, canonical_target, entry_key, token_scope
 from webapp.github.session import USER_AGENT
+from webapp.github.tries import POLICY, Tries
 from webapp.policy import match
 from webapp.signals import upstream_called
 
@@ -31,6 +32,7 @@ BASE_URL = "http://127.0.0.1:8000/api/v3"
 LIST = "/orgs/pallets/repos"
 DETAIL = "/repos/pallets/flask"
 PATIENCE = 0.5  # seconds: the deadline where GitHub never answers
+TRIED_AGAIN = {"500", "502", "503", "504", "an HTML 500", "an HTML 502", "a reset"}
 
 UNREACHABLE: dict[str, dict[str, Any]] = {
     "500": {"kind": "status", "status": 500},
@@ -64,7 +66,14 @@ REFUSALS: dict[str, tuple[dict[str, Any], int]] = {
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short deadline; the tries follow each other without a pause."""
     monkeypatch.setattr("webapp.github.client.DEADLINE", PATIENCE)
+    hasty = Tries(policy=POLICY.new(backoff_factor=0.0, backoff_jitter=0.0))
+    monkeypatch.setattr("webapp.github.session.Tries", lambda: hasty)
+
+
+def tries(what: str) -> int:
+    return 3 if what in TRIED_AGAIN else 1
 
 
 def stored(forewarm: Forewarm, path: str, scope: Scope = SERVICE) -> Entry | None:
@@ -99,7 +108,7 @@ def test_without_an_old_answer_it_is_a_502_and_nothing_is_kept(
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.json is not None
     assert set(answer.json) == {"message", "documentation_url", "status"}
-    assert github.count(LIST) == 1
+    assert github.count(LIST) == tries(what)
     assert stored(forewarm, LIST) is None
     assert rows() == []
 
@@ -122,7 +131,7 @@ def test_an_old_answer_is_grace_and_stays_as_it_was(
     assert answer.headers["Cache-Status"] == (
         "forewarm; fwd=stale" + (f"; fwd-status={SAID[what]}" if what in SAID else "")
     )
-    assert github.count(LIST) == 1
+    assert github.count(LIST) == tries(what)
     assert stored(forewarm, LIST) == entry
     assert rows() == archived
 
@@ -131,16 +140,23 @@ def test_an_old_answer_is_grace_and_stays_as_it_was(
 def test_the_next_answer_is_served_when_github_is_back(
     forewarm: Forewarm, github: StandIn, what: str
 ) -> None:
-    github.fault(**UNREACHABLE[what], count=1)
+    github.fault(**UNREACHABLE[what], count=tries(what))
     assert said_of(forewarm.get(LIST)) == (502, "ERROR")
     assert said_of(forewarm.get(LIST)) == (200, "MISS")
+
+
+@pytest.mark.parametrize("what", sorted(TRIED_AGAIN))
+def test_a_fault_that_passes_is_never_seen(forewarm: Forewarm, github: StandIn, what: str) -> None:
+    github.fault(**UNREACHABLE[what], count=2)
+    assert said_of(forewarm.get(LIST)) == (200, "MISS")
+    assert github.count(LIST) == 3
 
 
 @pytest.mark.parametrize("what", ["500", "an HTML 502", "a black hole", "invalid JSON"])
 def test_the_client_knows_whether_its_last_call_was_answered(
     forewarm: Forewarm, github: StandIn, what: str
 ) -> None:
-    github.fault(**UNREACHABLE[what], count=1)
+    github.fault(**UNREACHABLE[what], count=tries(what))
     states = []
     for _ in range(2):
         forewarm.get(LIST)
@@ -161,16 +177,19 @@ def test_a_write_is_tried_once(forewarm: Forewarm, github: StandIn, what: str) -
 
 
 @pytest.mark.parametrize("what", LIMITS)
-def test_a_limit_without_an_old_answer_is_passed_on_and_never_stored(
+def test_a_limit_without_an_old_answer_is_githubs_primary_limit_and_never_stored(
     forewarm: Forewarm, github: StandIn, rows: Rows, what: str
 ) -> None:
     github.fault(**LIMITS[what])
     answer = forewarm.get(LIST)
-    assert said_of(answer) == (429 if "429" in what else 403, "ERROR")
-    assert b"rate limit" in answer.data
-    assert answer.headers.get("Retry-After") == ("17" if "Retry-After" in what else None)
+    assert said_of(answer) == (403, "ERROR")
+    assert answer.json is not None
+    assert answer.json["message"].startswith("API rate limit exceeded")
+    assert answer.headers["X-RateLimit-Remaining"] == "0"
+    assert float(answer.headers["X-RateLimit-Reset"]) > time.time()
+    seconds = int(answer.headers["Retry-After"])
+    assert (seconds == 17) if "Retry-After" in what else (seconds >= 60)
     assert answer.headers["Cache-Control"] == "no-store"
-    assert "X-RateLimit-Reset" in answer.headers
     assert github.count(LIST) == 1
     assert stored(forewarm, LIST) is None
     assert rows() == []
@@ -187,15 +206,19 @@ def test_at_a_limit_an_old_answer_is_grace_and_stays_as_it_was(
     answer = forewarm.get(LIST)
     assert said_of(answer) == (200, "GRACE")
     assert answer.data == first.data
-    assert not [name for name in answer.headers if name[0].lower().startswith("x-ratelimit")]
+    assert answer.headers.get("X-RateLimit-Remaining") != "0"
     assert stored(forewarm, LIST) == entry
     assert rows() == archived
 
 
-def test_a_limit_answer_is_not_for_those_who_ask_next(forewarm: Forewarm, github: StandIn) -> None:
-    github.fault("secondary", count=1)
-    assert said_of(forewarm.get(LIST)) == (403, "ERROR")
-    assert said_of(forewarm.get(LIST)) == (200, "MISS")
+@pytest.mark.parametrize("what", LIMITS)
+def test_while_a_limit_lasts_github_is_left_alone(
+    forewarm: Forewarm, github: StandIn, what: str
+) -> None:
+    github.fault(**LIMITS[what], count=1)
+    for path in (LIST, DETAIL, LIST):
+        assert said_of(forewarm.get(path)) == (403, "ERROR")
+    assert len(github.requests()) == 1
 
 
 def test_an_exhausted_token_of_a_caller_leaves_the_service_alone(
@@ -373,13 +396,13 @@ def test_calls_are_announced_with_what_came_of_them(
     def hear(_: object, **what: Any) -> None:
         heard.append((what["path"], what["status"], what["revalidated"], what["seconds"] > 0))
 
-    with upstream_called.connected_to(hear, sender=forewarm.services.client):
+    with upstream_called.connected_to(hear):
         forewarm.get(DETAIL)
         purge(forewarm, DETAIL)
         forewarm.get(DETAIL)
-        github.fault("status", status=503, count=1)
+        github.fault("status", status=503, count=3)
         forewarm.get(LIST)
-        github.fault("reset", count=1)
+        github.fault("reset", count=3)
         forewarm.get("/orgs/pallets")
     assert heard == [
         (DETAIL, 200, False, True),

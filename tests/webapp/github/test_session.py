@@ -19,11 +19,19 @@ from tests.webapp.github.origin import JSON, Asked, Hangup, Origin, head, reply
 from webapp.cache.entry import BODY_MAX
 from webapp.errors import GitHubUnavailable
 from webapp.github.session import Ask, PlainSession, environment, is_whole
+from webapp.github.tries import POLICY, Tries
 
 PATIENCE = 0.6  # seconds: the deadline of these tests
 MARGIN = 0.35  # seconds for everything else
 MB = 1024 * 1024
 CHUNKED = head(Content_Type=JSON, Transfer_Encoding="chunked")
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tries follow each other without a pause."""
+    hasty = Tries(policy=POLICY.new(backoff_factor=0.0, backoff_jitter=0.0))
+    monkeypatch.setattr("webapp.github.session.Tries", lambda: hasty)
 
 
 def ask(url: str, *, seconds: float = 5.0, **headers: str) -> requests.Response:
@@ -158,21 +166,24 @@ def test_an_address_that_takes_no_connection_ends_at_the_deadline() -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "pieces"),
+    ("what", "tries", "pieces"),
     [
-        ("cut off", [head(Content_Type=JSON, Content_Length="50") + b'{"a": 1}']),
-        ("cut off amid a chunk", [CHUNKED + b"9\r\n{"]),
-        ("without its last chunk", [CHUNKED + b"2\r\n{}\r\n"]),
-        ("no JSON", [reply(b'{"a": ')]),
-        ("empty", [reply(b"")]),
-        ("no gzip", [reply(b"{}", Content_Encoding="gzip")]),
-        ("cut off gzip", [reply(gzip.compress(json_of(5000))[:-20], Content_Encoding="gzip")]),
-        ("no HTTP", [b"220 mail.example ESMTP\r\n"]),
-        ("nothing", []),
-        ("500", [reply(b"{}", "500 Oops")]),
+        ("cut off", 1, [head(Content_Type=JSON, Content_Length="50") + b'{"a": 1}']),
+        ("cut off amid a chunk", 1, [CHUNKED + b"9\r\n{"]),
+        ("without its last chunk", 1, [CHUNKED + b"2\r\n{}\r\n"]),
+        ("no JSON", 1, [reply(b'{"a": ')]),
+        ("empty", 1, [reply(b"")]),
+        ("no gzip", 1, [reply(b"{}", Content_Encoding="gzip")]),
+        ("cut off gzip", 1, [reply(gzip.compress(json_of(5000))[:-20], Content_Encoding="gzip")]),
+        ("no HTTP", 3, [b"220 mail.example ESMTP\r\n"]),
+        ("nothing", 3, []),
+        ("500", 3, [reply(b"{}", "500 Oops")]),
+        ("501", 1, [reply(b"{}", "501 What")]),
     ],
-)  # fmt: skip
-def test_what_is_no_whole_answer_is_github_unavailable(what: str, pieces: list[bytes]) -> None:
+)
+def test_what_is_no_whole_answer_is_github_unavailable(
+    what: str, tries: int, pieces: list[bytes]
+) -> None:
     def answering(_: Asked) -> Iterator[bytes]:
         yield from pieces
         raise Hangup
@@ -180,8 +191,8 @@ def test_what_is_no_whole_answer_is_github_unavailable(what: str, pieces: list[b
     with Origin(answering) as origin, pytest.raises(GitHubUnavailable) as caught:
         ask(origin.url)
     assert origin.url not in str(caught.value)
-    assert caught.value.status == (500 if what == "500" else 0)
-    assert len(origin.asked) == 1
+    assert caught.value.status == (int(what) if what.isdigit() else 0)
+    assert len(origin.asked) == tries
 
 
 @pytest.mark.parametrize(
