@@ -1,4 +1,4 @@
-"""GitHub's limits as callers meet them: known answers come, unknown ones are told when to return."""
+"""GitHub's limits as callers meet them: the known comes, the unknown is told when to return."""
 
 from __future__ import annotations
 
