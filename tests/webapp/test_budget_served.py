@@ -10,6 +10,7 @@ from github.GithubException import RateLimitExceededException
 
 from tests.serving import Forewarm, ForewarmFactory, Server
 from tests.standin.accounts import ALICE_TOKEN, SERVICE_TOKEN, SERVICE_TOKEN_2
+from tests.standin.landmarks import ALICE_PRIVATE, SERVICE_PRIVATE
 from tests.standin.process import StandIn
 
 LIST = "/orgs/pallets/repos"
@@ -167,6 +168,19 @@ def test_a_refused_token_is_set_aside_for_the_next(
     assert {answer.status_code for answer in answers} == {200}
     refused = [each for each in github.requests() if each.status == 401]
     assert len(refused) <= 1
+
+
+@pytest.mark.parametrize("tokens", [(SERVICE_TOKEN, ALICE_TOKEN), (ALICE_TOKEN, SERVICE_TOKEN)])
+def test_what_one_token_cant_see_is_no_404_while_another_can(
+    start_forewarm: ForewarmFactory, github: StandIn, tokens: tuple[str, str]
+) -> None:
+    forewarm = start_forewarm(GITHUB_TOKENS=",".join(tokens), GITHUB_TOKEN="")
+    for spent in ("forewarm-bot", "alice"):
+        github.use(spent, 100)  # now the other has more left
+        for path in (f"/repos/{ALICE_PRIVATE}", f"/repos/{SERVICE_PRIVATE}"):
+            forewarm.services.purger.purge(["all"], hard=True, cause="operator")
+            assert forewarm.get(path).status_code == 200
+    assert forewarm.get("/repos/pallets/nothing-of-that-name").status_code == 404
 
 
 def test_while_github_is_down_the_old_answer_is_given_at_once(

@@ -5,6 +5,7 @@
       no budget in this lane         -> the limit answer (allowance.py); nothing is asked
       an exchange                    -> exchange.py; three tries, one deadline
         401                          -> the credential is set aside, another is tried
+        404                          -> believed when every token of ours says so
         a limit                      -> learnt, or everybody pauses; the limit answer
       points counted                 -> points.py; a 304 that is authorised is free
 
@@ -14,7 +15,7 @@ Nothing here sleeps for a limit.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -86,22 +87,50 @@ class Client:
         deadline = time.monotonic() + DEADLINE
         resource, free = resource_of(target.path), target.path in FREE
         credential = self._credential(target, asker, resource, deadline)
+        tried: list[Credential] = []
         for _ in range(CREDENTIALS_TRIED):
             ask = partial(
                 self._exchange.read, target, asker.scope, credential, held=held, deadline=deadline
             )
             answer = self._spend(ask, asker, credential, resource, free=free)
-            if answer.status != 401:
-                self._credentials.worked(credential)
+            tried.append(credential)
+            instead = self._instead(answer, target, asker, tried, deadline)
+            if instead is None:
                 return answer
-            if not asker.scope.archived:
-                return answer
-            instead = self._credentials.refused(credential, deadline)
-            following = instead or self._credential(target, asker, resource, deadline)
-            if instead is None and following.id == credential.id:
-                return answer
-            credential = following
+            answer.close()
+            credential = instead
         return answer
+
+    def _instead(
+        self,
+        answer: Answer,
+        target: Target,
+        asker: Asker,
+        tried: Sequence[Credential],
+        deadline: float,
+    ) -> Credential | None:
+        """Whom else to ask with before this answer is believed; None for nobody.
+
+        A 401 speaks of the credential. A 404 may: tokens of unequal sight are a mistake that
+        doctor shows, and one's blindness must not replace what another sees (why.md).
+        """
+        if not asker.scope.archived:
+            return None
+        if answer.status == 401:
+            renewed = self._credentials.refused(tried[-1], deadline)
+            if renewed is not None:
+                return renewed
+        else:
+            self._credentials.worked(tried[-1])
+            if answer.status != 404:
+                return None
+        owner = match(target.path).owner
+        others = [
+            each
+            for each in self._credentials.candidates(asker.scope.kind, owner, deadline)
+            if each.id not in {one.id for one in tried}
+        ]
+        return self._chosen(others, resource_of(target.path), asker.lane) if others else None
 
     def write(
         self, method: str, target: Target, asker: Asker, headers: Mapping[str, str], body: bytes
@@ -171,7 +200,10 @@ class Client:
             return self._credentials.caller(asker.token)
         owner = match(target.path).owner
         candidates = self._credentials.candidates(asker.scope.kind, owner, deadline)
-        chosen = self._budget.choose([each.id for each in candidates], resource, asker.lane)
+        return self._chosen(candidates, resource, asker.lane)
+
+    def _chosen(self, candidates: Sequence[Credential], resource: str, lane: Lane) -> Credential:
+        chosen = self._budget.choose([each.id for each in candidates], resource, lane)
         return next(each for each in candidates if each.id == chosen)
 
     def _spend(
