@@ -89,7 +89,9 @@ def test_every_blueprint_says_what_it_asks(forewarm: Forewarm) -> None:
     assert set(forewarm.app.blueprints) <= set(ACCESS)
 
 
-def test_every_rule_but_health_mirror_webhooks_and_static_refuses_a_stranger(closed: Forewarm) -> None:
+def test_every_rule_but_health_mirror_webhooks_and_static_refuses_a_stranger(
+    closed: Forewarm,
+) -> None:
     open_to_all = {Access.OPEN, Access.SCOPED, Access.SIGNED}
     rules = list(guarded(closed))
     assert len(rules) > 10
