@@ -54,11 +54,11 @@ class Archive(BaseCache):
         Its validators are those that the credential now asking would have got (etags.py);
         If-Modified-Since never crosses credentials.
         """
-        row = self._row(key)
+        ask = getattr(key, "ask", None)
+        row = self._row(key) if ask is None or ask.conditional else None
         if row is None:
             return default
         cached = _cached(row)
-        ask = getattr(key, "ask", None)
         if ask is not None:
             etag = self._formula.validator(
                 row.etag or "",

@@ -30,6 +30,7 @@ from webapp.github.credentials import Credential, Credentials
 from webapp.github.exchange import Exchange
 from webapp.github.limits import Lane, Limits
 from webapp.github.outage import Outage
+from webapp.github.pages import exactly_full
 from webapp.github.points import Points
 from webapp.github.session import DEADLINE
 from webapp.policy import match
@@ -93,6 +94,9 @@ class Client:
                 self._exchange.read, target, asker.scope, credential, held=held, deadline=deadline
             )
             answer = self._spend(ask, asker, credential, resource, free=free)
+            if answer.confirmed and _may_have_grown(answer, target, held):
+                ask = partial(ask, conditional=False)
+                answer = self._spend(ask, asker, credential, resource, free=free)
             tried.append(credential)
             instead = self._instead(answer, target, asker, tried, deadline)
             if instead is None:
@@ -265,6 +269,13 @@ class Client:
 
 
 _NOTHING: Mapping[str, str] = {}
+
+
+def _may_have_grown(answer: Answer, target: Target, held: Entry | None) -> bool:
+    """Whether a confirmed page must be asked for in full all the same (pages.py)."""
+    if answer.body:
+        return exactly_full(target.query, answer.body, answer.headers.get("Link", ""))
+    return held is not None and exactly_full(target.query, held.identity(), held.link)
 
 
 def resource_of(path: str) -> str:

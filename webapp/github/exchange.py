@@ -56,11 +56,13 @@ class Exchange:
         *,
         held: Entry | None,
         deadline: float,
+        conditional: bool = True,
     ) -> Answer:
-        """GET; `deadline` in time.monotonic()'s seconds."""
+        """GET; `deadline` in time.monotonic()'s seconds. Without validators unless conditional."""
         ask = self._ask("GET", self._api_url + target.url, target, credential, deadline)
+        ask.conditional = conditional
         if not scope.archived:
-            _validate(ask, held)
+            _validate(ask, held if conditional else None)
             return self._answer(self._plain, ask)
         ask.archive_key = archive_key(target, scope)
         ask.path, ask.tags = target.path, match(target.path).tags

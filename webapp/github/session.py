@@ -42,6 +42,7 @@ class Ask(requests.PreparedRequest):
 
     archive_key: str = ""
     fingerprint: str = ""
+    conditional: bool = True
     path: str = ""
     tags: tuple[str, ...] = ()
     began: float = 0.0
