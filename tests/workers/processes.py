@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -65,6 +66,7 @@ def running(
         "HOST": "127.0.0.1",
         "REDIS_URL": redis_url,
         "DATABASE_URL": "postgresql://localhost/unused",
+        "dramatiq_restart_delay": "300",  # ms until a consumer tries again; 3 s by default
         **variables,
     }
     process = Process(command, environment, log)
@@ -81,6 +83,11 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = 20.0) 
         if time.monotonic() > deadline:
             raise AssertionError(f"no {what} within {seconds:g} s")
         time.sleep(0.005)
+
+
+def unconnected(process: Process) -> set[str]:
+    """The queues whose consumers have noticed that the broker is away."""
+    return set(re.findall(r"ConsumerThread\((\S+)\).*connection error", process.output))
 
 
 def beats_since(jobs: Jobs, moment: float) -> bool:
