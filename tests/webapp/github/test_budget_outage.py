@@ -22,6 +22,7 @@ DEADLINE = 5.0  # seconds
 def connection(valkey: Valkey, redis_url: str) -> Iterator[Connection]:
     connection = Connection(Secret(redis_url), size=4)
     yield connection
+    valkey.resume()
     valkey.start()
     deadline = time.monotonic() + DEADLINE
     while connection.breaker.open and time.monotonic() < deadline:  # its probe uses it still
@@ -40,10 +41,10 @@ def other(connection: Connection) -> Caller:
     return Caller(connection, None)
 
 
-def until_shared(caller: Caller) -> Slot:
+def until_shared(caller: Caller, credential: str = CREDENTIAL) -> Slot:
     """Enter until it is Redis that lets in."""
     deadline = time.monotonic() + DEADLINE
-    while (slot := caller.enter(points=0, weight=0)).local:
+    while (slot := caller.enter(credential=credential, points=0, weight=0)).local:
         caller.leave(slot, points=0)
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -134,16 +135,16 @@ def test_a_pause_known_before_holds_without_redis(
         caller.enter()
 
 
+@pytest.mark.parametrize("forgets", [False, True])
 def test_a_pause_begun_without_redis_is_everybodys_after(
-    valkey: Valkey, caller: Caller, other: Caller
+    valkey: Valkey, caller: Caller, other: Caller, forgets: bool
 ) -> None:
-    outage(valkey, caller)
+    caller.call()
+    (valkey.kill if forgets else valkey.pause)()
+    caller.call(credential="another")
     caller.budget.refused(CREDENTIAL, {"Retry-After": "30"})
-    valkey.start()
-    slot = caller.enter(credential="another")
-    while slot.local:
-        time.sleep(0.02)
-        slot = caller.enter(credential="another")
+    (valkey.start if forgets else valkey.resume)()
+    until_shared(caller, "another")
     assert caller.refusal()
 
     refused = other.refusal()
@@ -232,3 +233,14 @@ def test_everything_else_answers_without_redis(valkey: Valkey, caller: Caller) -
     assert caller.budget.paused_until(CREDENTIAL) > time.time()
     assert caller.budget.forecast(CREDENTIAL, "core") is None
     assert caller.budget.choose([CREDENTIAL, "b"], "core", Lane.INTERACTIVE) == "b"
+
+
+def test_slots_that_redis_evicted_leave_no_points_in_flight(
+    connection: Connection, caller: Caller
+) -> None:
+    for _ in range(10):
+        caller.enter()
+    connection.delete(f"fw:b:{CREDENTIAL}:slots")
+    caller.call(points=0)
+
+    assert caller.remaining() == 5000

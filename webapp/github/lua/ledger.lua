@@ -44,15 +44,13 @@ local function minute_at(ledger, kind, now, width)
   local m = {
     kind = kind, total = tonumber(f[1]) or 0, last = tonumber(f[2]),
     pending = math.max(0, tonumber(f[3]) or 0),
-    bucket = math.floor(now / width), width = width,
-    gone = {}, stale = {},
+    bucket = math.floor(now / width), width = width, gone = {},
   }
   if not m.last then
     m.last = m.bucket
   elseif m.bucket > m.last then
     for b = m.last - BUCKETS, math.min(m.last, m.bucket - RING) do
       m.gone[#m.gone + 1] = K .. (b % RING)
-      m.stale[K .. (b % RING)] = true
     end
     if #m.gone > 0 then
       for _, points in ipairs(redis.call('HMGET', ledger, unpack(m.gone))) do
@@ -69,7 +67,7 @@ local function keep_minute(ledger, m, points)
   local K = m.kind .. '_minute.'
   if #m.gone > 0 then
     redis.call('HDEL', ledger, unpack(m.gone))
-    m.gone, m.stale = {}, {}
+    m.gone = {}
   end
   if points > 0 then
     redis.call('HINCRBY', ledger, K .. (m.last % RING), points)
@@ -86,7 +84,7 @@ local function seconds_to_free(ledger, m, points, now)
   end
   local live = redis.call('HMGET', ledger, unpack(fields))
   for i = 1, RING do
-    if not m.stale[fields[i]] then points = points - (tonumber(live[i]) or 0) end
+    points = points - (tonumber(live[i]) or 0)
     if points <= 0 then return (m.last - BUCKETS + i - 1 + RING) * m.width - now end
   end
   return RING * m.width
