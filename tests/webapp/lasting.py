@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import psycopg
+import pytest
 import redis
 
 from script.embedded import Postgres, Valkey
@@ -16,6 +17,9 @@ from tests.serving import API_KEY, SECRET_KEY, Forewarm
 from tests.standin.accounts import SERVICE_TOKEN
 from tests.standin.process import StandIn
 from webapp.db.migrate import upgrade
+from webapp.github import session
+from webapp.github.budget import Budget
+from webapp.github.tries import Tries
 from webapp.purging import RUN_KEY
 from webapp.secret import Secret
 
@@ -66,6 +70,13 @@ def emptied(environ: Mapping[str, str], github: StandIn) -> None:
         connection.execute("TRUNCATE upstream_responses, purges")
 
 
+def recovered(forewarm: Forewarm) -> None:
+    """Time has passed: nobody remembers that GitHub was down, or that it has said a limit."""
+    client = forewarm.services.client
+    client._outage.answered()
+    client._budget = Budget(forewarm.services.redis)
+
+
 class Applications:
     """Applications in this process on one environment, each started once a set of settings."""
 
@@ -79,6 +90,12 @@ class Applications:
             self._started[wanted] = Forewarm({**self.environ, **settings})
         return self._started[wanted]
 
+    def empty(self, github: StandIn) -> None:
+        """As `emptied`, and whatever they remember of outages and limits is forgotten."""
+        emptied(self.environ, github)
+        for each in self._started.values():
+            recovered(each)
+
     def close(self) -> None:
         """End them all."""
         for each in self._started.values():
@@ -89,8 +106,13 @@ class Applications:
 def lasting_applications(
     valkey: Valkey, postgres: Postgres, github: StandIn, name: str
 ) -> Iterator[Applications]:
-    """The same with applications: `applications(ADMIN_PASSWORD="…")`."""
-    with lasting_environ(valkey, postgres, github, name) as environ:
+    """The same with applications, which don't sleep between tries:
+    `applications(ADMIN_PASSWORD="…")`."""
+    with (
+        lasting_environ(valkey, postgres, github, name) as environ,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(session, "Tries", lambda: Tries(sleep=lambda _: None))
         applications = Applications(environ)
         yield applications
         applications.close()

@@ -38,7 +38,7 @@ from tests.standin.landmarks import (
     SHARED_PRIVATE,
 )
 from tests.standin.process import StandIn
-from tests.webapp.lasting import Applications, emptied, lasting_applications
+from tests.webapp.lasting import Applications, lasting_applications, recovered
 from webapp.policy import DAY, HOUR, MINUTE
 
 # Caller -> token sent, and the stand-in's account that GitHub is asked with
@@ -70,7 +70,7 @@ def applications(valkey: Valkey, postgres: Postgres, standin: StandIn) -> Iterat
 @pytest.fixture
 def start_forewarm(applications: Applications, standin: StandIn) -> ForewarmFactory:
     """Nothing cached, an application of these settings."""
-    emptied(applications.environ, standin)
+    applications.empty(standin)
     return applications
 
 
@@ -164,6 +164,7 @@ class World:
 
     def set_up(self, up: bool) -> None:
         self.github.clear_faults()
+        recovered(self.forewarm)
         if not up:
             self.github.fault("status", status=503)
         self.up = up
@@ -297,7 +298,7 @@ def sequences(draw: st.DrawFn) -> list[tuple[Any, ...]]:
 def test_no_sequence_of_requests_and_changes_shows_what_the_model_does_not(
     applications: Applications, standin: StandIn, steps: list[tuple[Any, ...]]
 ) -> None:
-    emptied(applications.environ, standin)
+    applications.empty(standin)
     forewarm = applications(GITHUB_PUBLIC_TOKEN=PUBLIC_TOKEN)
     with time_machine.travel(time.time(), tick=True) as clock:
         world = World(forewarm, standin, clock)

@@ -22,9 +22,8 @@ from tests.serving import API_KEY, Forewarm
 from tests.standin.accounts import ALICE_TOKEN, SERVICE_TOKEN, SERVICE_TOKEN_2
 from tests.standin.landmarks import SERVICE_PRIVATE
 from tests.standin.process import StandIn
-from tests.webapp.lasting import Applications, emptied, lasting_environ
+from tests.webapp.lasting import Applications, emptied, lasting_environ, recovered
 from webapp.github import session
-from webapp.github.budget import Budget
 from webapp.github.tries import Tries
 
 SCHEDULES, SHORT = 500, 100
@@ -92,9 +91,7 @@ class World:
         """GitHub works again, and the hour is over: nobody pauses any more."""
         self.github.clear_faults()
         for token in TOKENS:
-            services = self.applications(GITHUB_TOKEN=token).services
-            services.client._outage.answered()
-            services.client._budget = Budget(services.redis)
+            recovered(self.applications(GITHUB_TOKEN=token))
         with redis.Redis.from_url(self.applications.environ["REDIS_URL"]) as client:
             for key in client.scan_iter("fw:b:*"):
                 client.delete(key)

@@ -14,7 +14,7 @@ from script.embedded import Postgres, Valkey
 from tests.serving import API_KEY, Forewarm, ForewarmFactory
 from tests.standin.accounts import ALICE_TOKEN
 from tests.standin.process import StandIn
-from tests.webapp.lasting import Applications, emptied, lasting_applications
+from tests.webapp.lasting import Applications, lasting_applications
 
 DETAIL = "/repos/pallets/flask"
 LIST = "/orgs/pallets/repos"
@@ -31,7 +31,7 @@ def start_forewarm(
     applications: Applications, standin: StandIn, request: pytest.FixtureRequest
 ) -> ForewarmFactory:
     """Nothing cached; with the hit path and, giving the same answers, without it."""
-    emptied(applications.environ, standin)
+    applications.empty(standin)
 
     def start(**settings: str) -> Forewarm:
         return applications(HITPATH=request.param, HIT_SAMPLE="0", **settings)

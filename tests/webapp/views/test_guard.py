@@ -13,7 +13,7 @@ from script.embedded import Postgres, Valkey
 from tests.serving import ADMIN_PASSWORD, API_KEY, Forewarm, ForewarmFactory
 from tests.standin.accounts import ALICE_TOKEN, SERVICE_TOKEN
 from tests.standin.process import StandIn
-from tests.webapp.lasting import Applications, emptied, lasting_applications
+from tests.webapp.lasting import Applications, lasting_applications
 from webapp.views.guard import ACCESS, CSRF_HEADER, Access, Guard
 
 PURGE = {"tags": ["repo:pallets/flask"]}
@@ -57,7 +57,7 @@ def applications(valkey: Valkey, postgres: Postgres, standin: StandIn) -> Iterat
 @pytest.fixture
 def start_forewarm(applications: Applications, standin: StandIn) -> ForewarmFactory:
     """Nothing cached, an application of these settings."""
-    emptied(applications.environ, standin)
+    applications.empty(standin)
     return applications
 
 

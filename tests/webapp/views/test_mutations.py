@@ -11,7 +11,7 @@ from script.embedded import Postgres, Valkey
 from tests.serving import API_KEY, Forewarm, ForewarmFactory
 from tests.standin.accounts import ALICE_TOKEN, BOB_TOKEN, SERVICE_TOKEN
 from tests.standin.process import StandIn
-from tests.webapp.lasting import Applications, emptied, lasting_applications
+from tests.webapp.lasting import Applications, lasting_applications
 
 SHARED = "/repos/initech/shared"
 LIST = "/orgs/initech/repos"
@@ -26,7 +26,7 @@ def applications(valkey: Valkey, postgres: Postgres, standin: StandIn) -> Iterat
 
 @pytest.fixture
 def start_forewarm(applications: Applications, standin: StandIn) -> ForewarmFactory:
-    emptied(applications.environ, standin)
+    applications.empty(standin)
     return applications
 
 

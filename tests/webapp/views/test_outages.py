@@ -189,7 +189,7 @@ def test_a_write_while_postgresql_is_away_purges_at_once(site: Site) -> None:
     assert site.get(path).status_code == 502
 
 
-def test_without_any_store_github_is_asked_once_for_all(site: Site) -> None:
+def test_without_any_store_github_is_asked_at_most_twice_for_all(site: Site) -> None:
     site.get(DETAIL)
     for store in site.stores.values():
         break_it(store, "killed")
@@ -199,7 +199,9 @@ def test_without_any_store_github_is_asked_once_for_all(site: Site) -> None:
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda _: site.get(DETAIL), range(6)))
     assert {each.status_code for each in answers} == {200}
-    assert site.github.count(DETAIL) == 1
+    # Without tags nobody can tell whether a purge lies between an arrival and a fetch under way:
+    # who finds one waits for the next, which serves all of them.
+    assert site.github.count(DETAIL) in {1, 2}
     site.github.latency(0)
     for store in site.stores.values():
         mend(store)

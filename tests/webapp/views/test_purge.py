@@ -14,7 +14,7 @@ from script.embedded import Postgres, Valkey
 from tests.serving import Forewarm, ForewarmFactory
 from tests.standin.accounts import ALICE_TOKEN, PUBLIC_TOKEN
 from tests.standin.process import StandIn
-from tests.webapp.lasting import Applications, emptied, lasting_applications
+from tests.webapp.lasting import Applications, lasting_applications
 
 DETAIL = "/repos/pallets/flask"
 LIST = "/orgs/pallets/repos"
@@ -28,7 +28,7 @@ def applications(valkey: Valkey, postgres: Postgres, standin: StandIn) -> Iterat
 
 @pytest.fixture
 def start_forewarm(applications: Applications, standin: StandIn) -> ForewarmFactory:
-    emptied(applications.environ, standin)
+    applications.empty(standin)
     return applications
 
 
