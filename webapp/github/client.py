@@ -226,11 +226,12 @@ class Client:
         except OutOfBudget as error:
             limits = self._budget.limits(credential.id, resource)
             return limit_answer(limits, error.retry_at, time.time())
-        status, headers, points = 0, _NOTHING, 1
+        status, headers, points, revalidated = 0, _NOTHING, 1, False
         try:
             answer = ask()
             status, headers = answer.upstream_status, answer.headers
-            points = 0 if free or (answer.confirmed and credential.token) else 1
+            revalidated = answer.confirmed and credential.token is not None
+            points = 0 if free or revalidated or status == 401 else 1
             self._outage.answered()
         except GitHubUnavailable as error:
             status = error.status
@@ -243,7 +244,7 @@ class Client:
                 credential=credential.id,
                 consumer=asker.consumer,
                 spent=points,
-                saved=0 if points or free else 1,
+                saved=int(revalidated),
             )
         limits = self._budget.limits(credential.id, resource, within=ALLOWANCE_AGE)
         if resource == "core":
