@@ -150,7 +150,7 @@ def serve(environ: Mapping[str, str], log: Path, workers: int = 1) -> Iterator[S
         process = subprocess.Popen(command, cwd=ROOT, env=own, stdout=out, stderr=out)
     server = Server(f"http://127.0.0.1:{port}", process)
     try:
-        _wait_ready(server, log)
+        wait_ready(server, log)
         yield server
     finally:
         process.send_signal(signal.SIGTERM)
@@ -161,7 +161,8 @@ def serve(environ: Mapping[str, str], log: Path, workers: int = 1) -> Iterator[S
             process.wait()
 
 
-def _wait_ready(server: Server, log: Path) -> None:
+def wait_ready(server: Server, log: Path) -> None:
+    """Until it answers; AssertionError with its log where it doesn't within 20 s."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and server.process.poll() is None:
         try:
