@@ -26,6 +26,7 @@ from webapp.cache.entry import Entry, State
 from webapp.cache.reply import cache_status_forwarded, cache_status_hit
 from webapp.cache.store import Read, Store
 from webapp.errors import (
+    CredentialRefused,
     ForewarmError,
     GitHubUnavailable,
     RequestRefused,
@@ -35,7 +36,7 @@ from webapp.errors import (
 from webapp.fetching import Fetched, Fetcher, Wish
 from webapp.github.answer import Answer
 from webapp.github.archive import Archive
-from webapp.github.entries import Finisher
+from webapp.github.entries import Finisher, shows_private
 from webapp.outcome import Outcome
 
 log = logging.getLogger(__name__)
@@ -131,7 +132,7 @@ class Ladder:
         def refresh() -> None:
             try:
                 self._fetcher.refresh(wish, read)
-            except (GitHubUnavailable, StoreUnavailable) as error:
+            except (GitHubUnavailable, CredentialRefused, StoreUnavailable) as error:
                 log.info("refresh failed: %s: %s", wish.target.path, error)
             finally:
                 self._refresh_room.release()
@@ -163,7 +164,7 @@ class Ladder:
     def _from_archive(self, wish: Wish) -> Entry | None:
         """Redis away or emptied: GitHub's last raw answer, finished anew, while in grace."""
         answer = self._archive.held(wish.target, wish.scope)
-        if answer is None:
+        if answer is None or (wish.scope.kind == "public" and shows_private(answer.body or b"")):
             return None
         entry = self._finisher.entry(answer, wish.target, wish.scope, wish.base_url)
         return entry if self._clock() < entry.grace_until else None
