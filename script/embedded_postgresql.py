@@ -43,7 +43,7 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
-FOR_TESTS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+FOR_TESTS = {"fsync": "off", "full_page_writes": "off"}
 
 HOST_BASED_ACCESS = f"host all {ROLE} {LOOPBACK}/32 scram-sha-256\n"
 

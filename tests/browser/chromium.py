@@ -29,9 +29,12 @@ document.addEventListener("securitypolicyviolation", (event) =>
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One for all tests; each opens a context of its own."""
+    """One for a module's tests; each opens a context of its own.
+
+    No longer: Playwright keeps an event loop running in this thread, and others want theirs.
+    """
     path = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if path is None:
         missing = "no Chromium here: install it (apt install chromium)"

@@ -230,6 +230,7 @@ PARAMETERS: dict[str, object] = {
     "body": b"",
     **dict.fromkeys(("cause", "detail"), "webhook"),
     "hard": True,
+    "credential": None,
     "ids": [77, 78],
     "since": NOW + timedelta(days=30),
     "before": NOW - timedelta(days=300),
