@@ -1,4 +1,4 @@
-"""One entry, one truth: GET, HEAD, 304, gzip and identity agree, from near, from Redis and by Flask.
+"""One entry, one truth: GET, HEAD, 304, gzip and identity agree, near, from Redis, by Flask.
 
 Ages, the words of Cache-Status about the shelf, and the budget are all that may differ.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import gzip
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -42,7 +41,7 @@ class Apps:
 
 
 @pytest.fixture
-def apps(start_forewarm: ForewarmFactory, github: StandIn) -> Iterator[Apps]:
+def apps(start_forewarm: ForewarmFactory, github: StandIn) -> Apps:
     by = {
         "near": start_forewarm(HIT_SAMPLE="0"),
         "redis": start_forewarm(HIT_SAMPLE="0", NEAR_MB="0"),
@@ -57,7 +56,7 @@ def apps(start_forewarm: ForewarmFactory, github: StandIn) -> Iterator[Apps]:
     while not near.listening():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    yield Apps(by, plain)
+    return Apps(by, plain)
 
 
 codings = st.lists(
