@@ -19,7 +19,6 @@ from typing import Self
 from webapp.cache.entry import Entry, State
 from webapp.cache.flight import Flight, Flights, LeaseKeeper, untouched
 from webapp.cache.keys import Scope, Target, entry_key
-from webapp.cache.near import EVERYBODY
 from webapp.cache.store import Lease, Read, Store
 from webapp.errors import GitHubUnavailable, StoreUnavailable, WaitedTooLong
 from webapp.github.answer import Answer
@@ -43,14 +42,12 @@ class Wish:
     base_url: str
     key: str
     tags: tuple[str, ...]
-    owner: str
 
     @classmethod
     def of(cls, target: Target, asker: Asker, base_url: str) -> Self:
         """With its key and tags, which follow from the rest."""
         key = entry_key(target, asker.scope, base_url)
-        row = match(target.path)
-        return cls(target, asker, base_url, key, row.tags, (row.owner or EVERYBODY).lower())
+        return cls(target, asker, base_url, key, match(target.path).tags)
 
     @property
     def scope(self) -> Scope:
@@ -83,16 +80,7 @@ class Fetched:
 class Fetcher:
     """One per process."""
 
-    def __init__(
-        self,
-        store: Store,
-        client: Client,
-        finisher: Finisher,
-        shares: Shares,
-        counts: Callable[[str], int] = lambda _owner: 0,
-    ) -> None:
-        """`counts` tells how often an owner was purged, as far as this process knows."""
-        self._counts = counts
+    def __init__(self, store: Store, client: Client, finisher: Finisher, shares: Shares) -> None:
         self._shares = shares
         self._store = store
         self._client = client
@@ -107,11 +95,10 @@ class Fetcher:
         """
         arrived = time.monotonic()
         deadline = arrived + FOLLOW
-        arrival, count = read, self._counts(wish.owner)
+        arrival = read
         while True:
             with self._flights.board(wish.key) as (flight, leading):
                 if leading:
-                    flight.count = count
                     return self._lead(wish, read, flight, deadline)
             if not self._shares.wait(flight.wait, deadline - time.monotonic()):
                 raise WaitedTooLong("another's fetch takes too long")
@@ -121,9 +108,9 @@ class Fetcher:
             if result and not result.shared:
                 # Nobody can share a stream: queueing for the lead would only serialise them.
                 return self._in_place(lambda: self._ask(wish, None, None))
-            if result and _joins(read, arrived, count, flight):
+            if result and _joins(read, arrived, flight):
                 return result.collapsed
-            count, read = self._counts(wish.owner), self._read(wish)
+            read = self._read(wish)
             if arrival and read and read.entry and _filled_since(arrival, read):
                 return Fetched(Outcome.COALESCED, read.entry.status, entry=read.entry)
 
@@ -175,7 +162,7 @@ class Fetcher:
     def _led(
         self, wish: Wish, read: Read | None, flight: Flight[Fetched], deadline: float
     ) -> Fetched:
-        flight.versions = ()
+        flight.versions, flight.began = (), time.monotonic()
         if read is None:
             return self._ask(wish, None, None)
         try:
@@ -265,15 +252,15 @@ def _validating(read: Read | None) -> Entry | None:
     return None if state is State.DEAD else read.entry
 
 
-def _joins(read: Read | None, arrived: float, count: int, flight: Flight[Fetched]) -> bool:
+def _joins(read: Read | None, arrived: float, flight: Flight[Fetched]) -> bool:
     """Whether no purge lies between a reader's arrival and a flight's fetch.
 
-    Tags tell. Where Redis has lost them the count does, of what this process has heard. Without
-    Redis nobody does: only a fetch that began after the reader had come will do.
+    Tags tell. Where Redis has lost them, or is away, nobody does: only a flight that began after
+    the reader had come will do.
     """
     if read is None:
         return flight.versions == () and flight.began >= arrived
-    if None in read.versions and flight.count < count:
+    if None in read.versions and flight.began < read.at:
         return False
     return untouched(read.versions, flight.versions)
 

@@ -102,7 +102,7 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
     finisher = Finisher(settings.github_api_url, periods, random.random)
     shares = Shares(settings.web_threads)
     near = Near(settings.redis_url, limit=settings.near_mb * 1024 * 1024)
-    fetcher = Fetcher(store, client, finisher, shares, near.purges_of)
+    fetcher = Fetcher(store, client, finisher, shares)
     services = Services(
         settings=settings,
         callers=Callers(settings),

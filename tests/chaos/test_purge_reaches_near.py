@@ -21,7 +21,7 @@ from tests.standin.process import StandIn
 
 REPO = "psf/requests"
 DETAIL, LIST = f"/repos/{REPO}", "/orgs/psf/repos"
-ROUNDS = 25
+ROUNDS = 15
 # Of this machine: its threads may wait for a core for longer than the bound itself.
 NOISE = 0.15
 
@@ -164,7 +164,7 @@ def test_a_list_purged_faster_than_it_is_fetched_still_fills_and_is_still_served
     began = time.monotonic()
     for each in threads:
         each.start()
-    time.sleep(4)
+    time.sleep(2.5)
     stop.set()
     for each in threads:
         each.join()

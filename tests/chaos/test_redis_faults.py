@@ -188,14 +188,14 @@ def test_what_the_archive_knows_is_served_through_it_without_a_5xx_and_it_recove
     points = github.points()
     threads_before = psutil.Process(web.process.pid).children()[0].num_threads()
     with Load(web) as load:
-        time.sleep(0.7)
+        time.sleep(0.4)
         began = time.monotonic()
         with fault(valkey):
-            time.sleep(1.6)
+            time.sleep(1.2)
             ending = time.monotonic()
         wait_for(lambda: redis_is("up", web), "recovery")
         recovered = time.monotonic()
-        time.sleep(0.4)
+        time.sleep(0.2)
         threads = psutil.Process(web.process.pid).children()[0].num_threads()
     before = load.between(0, began)
     # In flight or among the first when it failed, and later ones.

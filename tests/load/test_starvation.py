@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import statistics
 import threading
@@ -20,6 +21,8 @@ from tests.standin.process import StandIn
 
 HIT = "/repos/pallets/flask"
 SLOW_MS = 10_000
+# Each has to wait for GitHub's 10 s at its end; Flask's way to a hit is the longest.
+PLACES = ["near", "redis", "flask"] if os.environ.get("FOREWARM_LONG") else ["flask"]
 HITS = 1_500
 # Beside the target of 5 ms: what the machine itself does to a hit at that moment.
 TARGET = 0.005
@@ -90,7 +93,7 @@ class Askers:
             each.join()
 
 
-@pytest.mark.parametrize("web", ["near", "flask"], indirect=True)
+@pytest.mark.parametrize("web", PLACES, indirect=True)
 def test_hits_go_on_while_every_thread_that_may_waits_for_a_github_of_10_s(
     web: Server, github: StandIn, request: pytest.FixtureRequest
 ) -> None:

@@ -21,12 +21,11 @@ T = TypeVar("T")
 
 
 class Flight(Generic[T]):
-    """A fetch under way. `versions` is the snapshot that its fetch began with, once known;
-    `count` how often its owner had been purged, as far as this process knew."""
+    """A fetch under way. `versions` is the snapshot that its fetch began with, once known; it
+    was taken after `began` (monotonic)."""
 
     def __init__(self) -> None:
         self.began = time.monotonic()
-        self.count = 0
         self.versions: Versions | None = None
         self.result: T | None = None
         self.failure: Exception | None = None

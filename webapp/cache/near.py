@@ -146,10 +146,6 @@ class Near:
             return None
         return found
 
-    def purges_of(self, owner: str) -> int:
-        """A number that grows with every purge of this owner that is known here."""
-        return self.counts.of(owner)
-
     def put(self, key: str, entry: NearEntry) -> None:
         """Keep an entry for MAX_AGE from its reading, if nothing purged it since."""
         size = len(entry.entry.body) + OVERHEAD

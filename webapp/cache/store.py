@@ -8,6 +8,7 @@ method raises StoreUnavailable, and nothing else, when Redis can't be used.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -27,10 +28,12 @@ TAG_MARGIN = 3600.0  # seconds that a tag outlives every entry carrying it
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What one MGET found: the entry, if any, and its tags' present versions."""
+    """What one MGET found: the entry, if any, and its tags' present versions. `at` is when it was
+    sent (monotonic)."""
 
     entry: Entry | None
     versions: Versions
+    at: float = 0.0
 
     @property
     def forgotten(self) -> bool:
@@ -58,8 +61,9 @@ class Store:
 
     def read(self, key: str, tags: Sequence[str]) -> Read:
         """The entry and its tags' versions in one round trip."""
+        at = time.monotonic()
         raw, *versions = self.backend.connection.read_many([key, *map(tag_key, tags)])
-        return Read(decode(raw), tuple(versions))
+        return Read(decode(raw), tuple(versions), at)
 
     def acquire(self, key: str, tags: tuple[str, ...]) -> tuple[Lease | None, Versions]:
         """The lease, or None while another holds a valid one; and the tags' versions."""
