@@ -205,6 +205,21 @@ def test_a_graphql_query_passes_with_the_services_token(
     assert github.requests()[-1].token == "service"
 
 
+def test_a_limit_inside_a_200_stops_the_next_graphql_request(
+    forewarm: Forewarm, github: StandIn
+) -> None:
+    github.fault("graphql_limit", path="/graphql")
+    query = {"query": "{ viewer { login } }"}
+    said = forewarm.request("POST", "/api/graphql", "fwk_a-key-for-tests-000001", json=query)
+    assert said.status_code == 200
+    assert said.get_json()["errors"][0]["type"] == "RATE_LIMITED"
+    github.clear_faults()
+    github.forget()
+    again = forewarm.request("POST", "/api/graphql", "fwk_a-key-for-tests-000001", json=query)
+    assert (again.status_code, again.headers["X-RateLimit-Remaining"]) == (403, "0")
+    assert github.count() == 0
+
+
 def test_anything_but_a_query_needs_a_token_of_ones_own(
     forewarm: Forewarm, github: StandIn
 ) -> None:
