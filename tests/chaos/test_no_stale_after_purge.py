@@ -1,8 +1,9 @@
 """Nobody is served what is older than the last purge that returned before they asked, but as GRACE,
 and after a hard purge not even so: at random, over processes, kills and restarts of Redis.
 
-FOREWARM_LONG=1 runs each for so many minutes, with a seed of its own, or FOREWARM_SEED. On two cores
-42 seconds of each were 34,000 purges and 830,000 reads, through 209 killed processes; none too old.
+FOREWARM_LONG=1 runs each for so many minutes, with a seed of its own, or FOREWARM_SEED. On two
+cores 42 seconds of each were 34,000 purges and 820,000 reads, through 209 killed processes: none
+was too old.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from tests.chaos.disk import keep, kill_and_forget
 from tests.serving import ROOT
 
 LONG = float(os.environ.get("FOREWARM_LONG", "0"))
-SECONDS = 60 * LONG or 3.5
+SECONDS = 60 * LONG or 3.0
 SEED = os.environ.get("FOREWARM_SEED") or (secrets.token_hex(4) if LONG else "seed")
 
 Chaos = Callable[[Valkey, random.Random, Path], None]
