@@ -39,11 +39,12 @@ def publisher(redis_url: str) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def near(redis_url: str) -> Near:
+def near(redis_url: str) -> Iterator[Near]:
     shelf = Near(Secret(redis_url), limit=1_000_000)
     shelf.listening()
     wait_for(shelf.listening, "subscription")
-    return shelf
+    yield shelf
+    shelf.close()
 
 
 def read(near: Near, entry: Entry = ENTRY, owner: str = OWNER) -> NearEntry:
