@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,8 +101,6 @@ def test_a_query_is_sorted_and_without_defaults(raw: str, canonical: str) -> Non
 
 @given(st.lists(st.tuples(st.text("abc", min_size=1), st.text("xy1 &=%")), max_size=6))
 def test_a_canonical_query_stays_as_it_is(pairs: list[tuple[str, str]]) -> None:
-    from urllib.parse import urlencode  # noqa: PLC0415 - only here
-
     once = canonical_query(urlencode(pairs))
     assert canonical_query(once) == once
 

@@ -122,13 +122,10 @@ def test_no_cache_revalidates_where_it_is_honoured(start_forewarm: ForewarmFacto
     assert outcome(forewarm, Cache_Control="no-cache") == "REVALIDATED"
 
 
-@pytest.mark.parametrize("digits", ["²", "٣", "-0", "0x0", "0.0", "+0", "", " 0"])
+@pytest.mark.parametrize("digits", ["²", "-0", "0x0", "0.0", "+0", "", " 0"])
 def test_what_only_looks_like_a_number_is_no_max_age(forewarm: Forewarm, digits: str) -> None:
     forewarm.get(DETAIL)
-    try:
-        assert outcome(forewarm, Cache_Control=f"max-age={digits}") == "HIT"
-    except UnicodeEncodeError:
-        pytest.skip("no header holds it")
+    assert outcome(forewarm, Cache_Control=f"max-age={digits}") == "HIT"
 
 
 # Validators
