@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,5 +72,23 @@ def database_url(postgres: Postgres) -> Iterator[str]:
     yield postgres.url_of(name)
     postgres.resume()
     postgres.start()
+    drop_database(postgres, name)
+
+
+def drop_database(postgres: Postgres, name: str) -> None:
+    """Drop it, whoever is connected.
+
+    A connection that a pause caught between its start and its authentication has no role yet, and
+    PostgreSQL refuses to end it for us: it is gone or has one in a moment, so we ask again.
+    """
+    deadline = time.monotonic() + 10
     with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        while True:
+            try:
+                connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            except psycopg.errors.InsufficientPrivilege:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+            else:
+                return

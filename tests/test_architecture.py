@@ -12,11 +12,13 @@ import re
 import subprocess
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from webapp.db import queries
+from webapp.db import statements
 
 ROOT = Path(__file__).resolve().parents[1]
 LINES_MAX = 330
@@ -269,11 +271,25 @@ def test_a_script_says_first_what_it_serves() -> None:
     assert [path for path, text in texts.items() if not re.match(r"(#!lua .*\n)?-- ", text)] == []
 
 
-@pytest.mark.parametrize("name", queries.names())
+def statement_modules() -> list[ModuleType]:
+    paths = python_files("webapp/db/")
+    return [
+        import_module(path.removesuffix(".py").replace("/", "."))
+        for path in paths
+        if "webapp.db.statements" in (ROOT / path).read_text(encoding="utf-8")
+        or "from webapp.db import statements" in (ROOT / path).read_text(encoding="utf-8")
+    ]
+
+
+PARTS = {"archive_use"}
+"""Statements that are a step of another's function."""
+
+
+@pytest.mark.parametrize("name", sorted(set(statements.names()) - PARTS))
 def test_a_statement_has_a_typed_function_of_its_own(name: str) -> None:
-    if name == "archive_use":  # a part of archive_get
-        return
-    signature = inspect.signature(getattr(queries, name))
+    found = [getattr(module, name) for module in statement_modules() if hasattr(module, name)]
+    assert len(found) == 1
+    signature = inspect.signature(found[0])
     assert signature.return_annotation is not inspect.Signature.empty
     assert all(
         each.annotation is not inspect.Parameter.empty for each in signature.parameters.values()
@@ -281,9 +297,10 @@ def test_a_statement_has_a_typed_function_of_its_own(name: str) -> None:
 
 
 def test_every_statement_that_is_loaded_exists() -> None:
-    text = (ROOT / "webapp/db/queries.py").read_text(encoding="utf-8")
-    used = set(re.findall(r'(?:load|_execute|_timed)\((?:conn, )?"(\w+)"', text))
-    assert used == set(queries.names())
+    texts = [(ROOT / path).read_text(encoding="utf-8") for path in python_files("webapp/db/")]
+    call = re.compile(r"(?:load|execute|execute_many|rows?|timed)\(\s*(?:conn,\s*)?\"(\w+)\"")
+    used = {name for text in texts for name in call.findall(text)}
+    assert used == set(statements.names())
 
 
 def test_no_page_has_a_script_or_style_of_its_own() -> None:

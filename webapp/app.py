@@ -13,7 +13,8 @@ from webapp import cli, services
 from webapp.hitpath import HitPath
 from webapp.services import Services
 from webapp.settings import Settings
-from webapp.views import api, dashboard, graphql, health, mirror
+from webapp.views import dashboard, graphql, health, mirror
+from webapp.views.api import blueprint as api
 from webapp.views.guard import Guard
 from webapp.views.responses import JsonProvider, register_errors
 

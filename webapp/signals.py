@@ -12,11 +12,13 @@ _signals = Namespace()
 
 # resource, outcome, path, key, scope (its kind), shelf, cause, seconds
 served = _signals.signal("served")
-# resource, path, status, seconds, revalidated
+# resource, lane, path, status, seconds, revalidated
 upstream_called = _signals.signal("upstream-called")
 # tags, hard, cause, detail
 purged = _signals.signal("purged")
-# queue, actor, result, seconds
+# queue, actor, result (done, retried, dead, put_off, skipped), seconds, attempt
 job_ran = _signals.signal("job-ran")
+# event, action, result (accepted, duplicate, ignored, refused), reason, owner, lag in seconds
+webhook_received = _signals.signal("webhook-received")
 # query, seconds
 query_ran = _signals.signal("query-ran")

@@ -6,11 +6,13 @@ import time
 from datetime import UTC, datetime
 
 import dramatiq
+from dramatiq import Message
 from dramatiq.middleware import CurrentMessage
 from periodiq import cron
 
 from webapp.jobs import HEARTBEAT_EXPIRY, WORKER_HEARTBEAT
 from workers.broker import JobBroker
+from workers.timetable import due
 
 QUEUE = "upkeep"
 TICK_KEPT = 600
@@ -30,8 +32,18 @@ def register(broker: JobBroker) -> None:
 
         It does nothing else: periodiq drops a late tick, and a tick's retries.
         """
-        if broker.client.set(tick_key(_scheduled_at()), 1, nx=True, ex=TICK_KEPT):
-            heartbeat.send()
+        moment = _scheduled_at()
+        if broker.client.set(tick_key(moment), 1, nx=True, ex=TICK_KEPT):
+            for each in due(moment):
+                broker.enqueue(
+                    Message(
+                        queue_name=each.queue,
+                        actor_name=each.actor,
+                        args=(),
+                        kwargs={},
+                        options={},
+                    )
+                )
 
 
 def tick_key(moment: datetime) -> str:

@@ -16,6 +16,7 @@ from script.embedded import Postgres, Valkey
 from tests.serving import API_KEY, SECRET_KEY, Forewarm
 from tests.standin.accounts import SERVICE_TOKEN
 from tests.standin.process import StandIn
+from tests.stores import drop_database
 from webapp.db.migrate import upgrade
 from webapp.github import session
 from webapp.github.budget import Budget
@@ -51,8 +52,7 @@ def lasting_environ(
     }
     emptied(environ, github)
     yield environ
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    drop_database(postgres, name)
 
 
 def emptied(environ: Mapping[str, str], github: StandIn) -> None:

@@ -1,43 +1,18 @@
-"""The database's statements: one `.sql` file each under queries/, one typed function each here.
-
-A file's first comment lines say what it serves and which index serves it. Functions take an open
-connection, raise what psycopg raises, and announce their time by `signals.query_ran`. Times are
-aware datetimes.
-"""
+"""The statements of the archive and of the purge journal (see statements.py)."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from pathlib import Path
-from typing import Any, LiteralString
 
-import psycopg
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from webapp import signals
+from webapp.db import statements
+from webapp.db.statements import Connection, execute, load, timed
 
-Connection = psycopg.Connection[Any]
-
-_FOLDER = Path(__file__).with_name("queries")
 KEPT_UNUSED = timedelta(days=7)
 USE_NOTED_EVERY = timedelta(hours=1)
-
-
-@cache
-def load(name: str) -> LiteralString:
-    """The statement of queries/<name>.sql, comments included: logs show what it serves."""
-    return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
-
-
-def names() -> tuple[str, ...]:
-    """Every statement there is."""
-    return tuple(sorted(path.stem for path in _FOLDER.glob("*.sql")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +43,11 @@ def archive_get(
 ) -> ArchivedResponse | None:
     """The archived answer, unless nobody used it for 7 days. Notes its use, hourly."""
     now = now or datetime.now(UTC)
-    with _timed("archive_get"), conn.cursor(row_factory=class_row(ArchivedResponse)) as cursor:
-        cursor.execute(load("archive_get"), {"key": key, "unused_since": now - KEPT_UNUSED})
-        row = cursor.fetchone()
+    row = statements.row(
+        conn, "archive_get", ArchivedResponse, key=key, unused_since=now - KEPT_UNUSED
+    )
     if row is not None and row.used_at < now - USE_NOTED_EVERY:
-        _execute(conn, "archive_use", key=key, now=now)
+        execute(conn, "archive_use", key=key, now=now)
     return row
 
 
@@ -83,7 +58,7 @@ def archive_put(conn: Connection, row: ArchivedResponse) -> bool:
     tags that the journal knows.
     """
     values = asdict(row) | {"tags": list(row.tags), "headers": Jsonb(dict(row.headers))}
-    return _execute(conn, "archive_put", **values) == 1
+    return execute(conn, "archive_put", **values) == 1
 
 
 def archive_touch(
@@ -107,23 +82,23 @@ def archive_touch(
         "last_modified": last_modified,
         "credential": credential,
     }
-    return _execute(conn, "archive_touch", key=key, **values) == 1
+    return execute(conn, "archive_touch", key=key, **values) == 1
 
 
 def archive_delete(conn: Connection, key: str) -> bool:
     """Forget one answer; False where there was none."""
-    return _execute(conn, "archive_delete", key=key) == 1
+    return execute(conn, "archive_delete", key=key) == 1
 
 
 def archive_delete_tags(conn: Connection, tags: Sequence[str]) -> int:
     """Forget every answer that carries one of the tags; how many there were."""
-    return _execute(conn, "archive_delete_tags", tags=list(tags))
+    return execute(conn, "archive_delete_tags", tags=list(tags))
 
 
 def archive_prune(conn: Connection, *, now: datetime | None = None, rows: int = 1_000) -> int:
     """Forget answers unused for 7 days, the longest unused first, `rows` at most; how many."""
     unused_since = (now or datetime.now(UTC)) - KEPT_UNUSED
-    return _execute(conn, "archive_prune", unused_since=unused_since, rows=rows)
+    return execute(conn, "archive_prune", unused_since=unused_since, rows=rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +117,7 @@ def purge_note(
 ) -> int:
     """Note a purge as pending; its id."""
     values = {"tags": list(tags), "hard": hard, "cause": cause, "detail": detail}
-    with _timed("purge_note"):
+    with timed("purge_note"):
         row = conn.execute(load("purge_note"), values).fetchone()
     assert row is not None
     return int(row[0])
@@ -150,39 +125,21 @@ def purge_note(
 
 def purge_applied(conn: Connection, ids: Sequence[int]) -> int:
     """Note that Redis has heard these purges; how many were pending."""
-    return _execute(conn, "purge_applied", ids=list(ids))
+    return execute(conn, "purge_applied", ids=list(ids))
 
 
 def purges_pending(conn: Connection, *, rows: int = 1_000) -> list[NotedPurge]:
     """What Redis has not heard, the oldest first."""
-    with _timed("purges_pending"), conn.cursor(row_factory=class_row(NotedPurge)) as cursor:
-        return cursor.execute(load("purges_pending"), {"rows": rows}).fetchall()
+    return statements.rows(conn, "purges_pending", NotedPurge, rows=rows)
 
 
 def purges_hard(conn: Connection, *, since: datetime) -> list[str]:
     """The tags that were purged hard since a moment."""
-    with _timed("purges_hard"):
+    with timed("purges_hard"):
         rows = conn.execute(load("purges_hard"), {"since": since}).fetchall()
     return [row[0] for row in rows]
 
 
 def purges_prune(conn: Connection, *, before: datetime) -> int:
     """Forget purges noted before a moment and applied; how many."""
-    return _execute(conn, "purges_prune", before=before)
-
-
-def _execute(conn: Connection, name: str, **values: object) -> int:
-    """Run a statement that returns no rows; how many it changed."""
-    with _timed(name), conn.cursor() as cursor:
-        return cursor.execute(load(name), values).rowcount
-
-
-class _timed(AbstractContextManager[None]):  # noqa: N801 - read as a word of the with statement
-    """Announces a statement's time, also where it failed."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._began = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        signals.query_ran.send(query=self._name, seconds=time.perf_counter() - self._began)
+    return execute(conn, "purges_prune", before=before)

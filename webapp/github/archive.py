@@ -22,6 +22,7 @@ from webapp.cache.entry import KEPT_HEADERS
 from webapp.cache.keys import Scope, Target, archive_key
 from webapp.db import queries
 from webapp.db.pool import Database
+from webapp.db.statements import Connection
 from webapp.errors import DatabaseUnavailable
 from webapp.github.answer import Answer
 from webapp.github.etags import Formula
@@ -140,9 +141,7 @@ def _headers(row: queries.ArchivedResponse) -> CaseInsensitiveDict[str]:
     )
 
 
-def _touch(
-    conn: queries.Connection, key: str, response: CachedResponse, credential: str | None
-) -> None:
+def _touch(conn: Connection, key: str, response: CachedResponse, credential: str | None) -> None:
     row: queries.ArchivedResponse = response.row  # type: ignore[attr-defined]
     asked_at = datetime.fromtimestamp(response.asked_at, UTC)  # type: ignore[attr-defined]
     queries.archive_touch(

@@ -12,7 +12,7 @@ import os
 import threading
 import weakref
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from webapp.hitpath import Hit
@@ -28,9 +28,15 @@ HITS = frozenset({Outcome.HIT.value, Outcome.NEGATIVE.value})
 class Recorder:
     """One per process. Counts are exact: what is appended is taken exactly once."""
 
-    def __init__(self, *also: Callable[[], None], every: float = FLUSH_EVERY) -> None:
-        """`also` is flushed in the same breath."""
+    def __init__(
+        self,
+        *also: Callable[[], None],
+        takers: Sequence[Callable[[Sequence[Hit]], None]] = (),
+        every: float = FLUSH_EVERY,
+    ) -> None:
+        """`takers` get each flush's hits, exactly once; then `also` is flushed."""
         self._also = also
+        self._takers = takers
         self.hits: deque[Hit] = deque()
         self._every = every
         self._stopped = threading.Event()
@@ -53,8 +59,9 @@ class Recorder:
         """Say the hits since the last time."""
         counts: Counter[tuple[str, str]] = Counter()
         debug = log.isEnabledFor(logging.DEBUG)
-        while self.hits:
-            resource, outcome, path, scope, shelf, seconds = self.hits.popleft()
+        hits = [self.hits.popleft() for _ in range(len(self.hits))]
+        for each in hits:
+            resource, outcome, path, scope, shelf, seconds = each
             counts[resource, outcome] += 1
             if debug:
                 log.debug(
@@ -63,6 +70,8 @@ class Recorder:
                 )
         for (resource, outcome), number in sorted(counts.items()):
             log.info("%s %s count=%d", outcome, resource, number)
+        for take in self._takers:
+            take(hits)
         for flush in self._also:
             flush()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,8 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.webapp.db import plans
 from webapp import signals
-from webapp.db import queries
+from webapp.db import queries, statements
 from webapp.db.migrate import upgrade
 from webapp.db.queries import ArchivedResponse
 from webapp.secret import Secret
@@ -209,9 +208,9 @@ def test_every_statement_is_announced_with_its_time(conn: Conn) -> None:
     assert [(name, seconds > 0) for name, seconds in heard] == [("archive_delete", True)]
 
 
-@pytest.mark.parametrize("name", queries.names())
+@pytest.mark.parametrize("name", statements.names())
 def test_every_file_is_one_statement_that_says_what_it_serves(name: str) -> None:
-    text = queries.load(name)
+    text = statements.load(name)
     assert text.startswith("-- Serves: ")
     assert "-- Index: " in text
     assert ";" not in text
@@ -263,13 +262,11 @@ def filled(postgres: Any) -> Iterator[Conn]:
         admin.execute("drop database filled with (force)")
 
 
-@pytest.mark.parametrize("name", queries.names())
+@pytest.mark.parametrize("name", plans.names_of("test_queries"))
 def test_every_statement_is_served_by_the_indexes_it_names(filled: Conn, name: str) -> None:
-    row = filled.execute("explain (format json) " + queries.load(name), PARAMETERS).fetchone()
-    assert row
-    plan = json.dumps(row[0])
-    named = re.search(r"-- Index: (.*)", queries.load(name))
-    assert named
-    assert '"Seq Scan"' not in plan
-    used = set(re.findall(r'"(?:Index Name|Conflict Arbiter Indexes)": \[?"(\w+)"', plan))
-    assert used == set(named[1].split(", ")) - {"none"}
+    plans.assert_served_by_the_indexes_it_names(filled, name, PARAMETERS)
+
+
+def test_every_statement_has_a_test_of_its_plan() -> None:
+    planned = {name for module in plans.SUBJECTS for name in plans.names_of(module)}
+    assert planned == set(statements.names())

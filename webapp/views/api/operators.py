@@ -1,8 +1,4 @@
-"""The JSON API of our own, under /api (the mirror is /api/v3): operators' hands, for now.
-
-flask-openapi3 validates by these models and documents them; what doesn't fit is a 400 that names
-the parameter.
-"""
+"""Operators' hands on the cache: purge, and the reason of a hit or a miss."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ from typing import Annotated
 
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from webapp import policy
 from webapp.cache.keys import canonical_path, canonical_target
@@ -19,7 +15,7 @@ from webapp.hitpath import PREFIX
 from webapp.inspection import inspect
 from webapp.services import Services
 from webapp.views.guard import Guard
-from webapp.views.responses import error_response, json_response
+from webapp.views.responses import json_response
 
 TAGS_MAX = 500
 
@@ -56,9 +52,8 @@ class EntriesQuery(BaseModel):
     api_version: str = Field(default="", max_length=32)
 
 
-def blueprint(services: Services, guard: Guard) -> APIBlueprint:
-    """The API's views."""
-    views = APIBlueprint("api", __name__, url_prefix="/api")
+def add(views: APIBlueprint, services: Services, guard: Guard) -> None:
+    """Put this module's views on the API's blueprint."""
 
     @views.post("/purge", responses={200: Purged})
     def purge(body: PurgeBody) -> Response:
@@ -83,15 +78,6 @@ def blueprint(services: Services, guard: Guard) -> APIBlueprint:
         )
         base_url = guard.base_url() + PREFIX
         return json_response(inspect(services.store, services.archive, target, base_url))
-
-    return views
-
-
-def validation_failed(error: ValidationError) -> Response:
-    """A 400 of GitHub's shape that names the parameter and never repeats the value."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"]) or "body"
-    return error_response(400, f"{where}: {first['msg']}")
 
 
 def _own_tag(path: str) -> str | None:

@@ -1,0 +1,2 @@
+-- The journal of webhook deliveries.
+select 1;

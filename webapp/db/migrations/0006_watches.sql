@@ -1,0 +1,2 @@
+-- Watches and warming runs.
+select 1;

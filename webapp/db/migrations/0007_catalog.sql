@@ -1,0 +1,2 @@
+-- Organisations, repositories, their days.
+select 1;

@@ -1,0 +1,2 @@
+-- Metric series and points.
+select 1;

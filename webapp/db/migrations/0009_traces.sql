@@ -1,0 +1,2 @@
+-- Traces.
+select 1;

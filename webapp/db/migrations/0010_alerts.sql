@@ -1,0 +1,2 @@
+-- Alerts and silences.
+select 1;

@@ -1,0 +1,2 @@
+-- What operators did.
+select 1;
