@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from flask import Flask
 from flask_caching import Cache
 
+from webapp import scrub
 from webapp.cache.backend import CACHE_TYPE, EntryBackend
 from webapp.cache.connection import Connection
 from webapp.cache.near import Near
@@ -72,6 +73,7 @@ class Services:
 
 def build(settings: Settings, app: Flask | None = None) -> Services:
     """Wire everything. Flask-Caching hangs its configuration on an app; workers have none."""
+    scrub.know(settings.secrets())
     redis = Connection(settings.redis_url, size=settings.redis_pool)
     caching = Cache()
     caching.init_app(

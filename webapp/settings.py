@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -133,6 +133,17 @@ class Settings:
         for period in ("stale", "grace", "negative"):
             held[period] = held.pop(f"cache_{period}")
         return cls(**held)
+
+    def secrets(self) -> tuple[Secret, ...]:
+        """Every secret that is set: what must never be seen outside the process."""
+        held: list[Secret] = []
+        for field in fields(self):
+            value = getattr(self, field.name)
+            for each in value if isinstance(value, tuple) else (value,):
+                secret = each.key if isinstance(each, ApiKey) else each
+                if isinstance(secret, Secret):
+                    held.append(secret)
+        return tuple(held)
 
     @property
     def loopback(self) -> bool:
