@@ -63,6 +63,7 @@ MAY_REVEAL = {
     "webapp/github/app_api.py",  # an App's private key
     "webapp/github/app_tokens.py",  # an installation's tokens, encrypted
     "webapp/github/client.py",  # Authorization
+    "webapp/github/events.py",  # the webhook's secret
     "webapp/github/credentials.py",  # Authorization, and the HMAC that stands for a token
     "webapp/jobs.py",  # the URL of the queues
     "webapp/scrub.py",  # the secrets to strike out

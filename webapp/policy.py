@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
+from typing import Literal
 
 from webapp.patterns import fit, split, tidied
 
@@ -37,13 +38,29 @@ HARD: Events = {
     "repository": ("deleted", "privatized", "transferred", "renamed"),
     "organization": ("deleted", "renamed"),
     "installation": ("deleted", "suspend"),
+    "installation_repositories": ("removed",),
+    "installation_target": ("renamed",),
 }
 """After these the old answer must not even be grace; everything else purges softly."""
+
+OWNER_WIDE: Events = {
+    "organization": ("deleted", "renamed"),
+    "installation": ANY,
+    "installation_target": ANY,
+}
+"""These purge everything of an owner, by its tag `owner:{owner}`."""
+
+INSTALLED: Events = {"installation": ANY, "installation_target": ANY}
+"""After these what was learnt of where a GitHub App is installed is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A row: `fresh` in seconds; `tag` where the path names an owner, else `unnamed`."""
+    """A row: `fresh` in seconds; `tag` where the path names an owner, else `unnamed`.
+
+    `named_by` says whose login of an event stands for {owner}: the account's that owns what
+    changed, or the person's whose membership did.
+    """
 
     name: str
     paths: tuple[str, ...]
@@ -51,6 +68,7 @@ class Resource:
     tag: str
     unnamed: str | None
     purged_by: Events
+    named_by: Literal["owner", "member"] = "owner"
 
 
 ORG_LIST = Resource(
@@ -59,7 +77,8 @@ ORG_LIST = Resource(
     fresh=1 * HOUR,
     tag="orgs:{owner}",
     unnamed="orgs:any",
-    purged_by={"organization": ANY, "member": ANY},
+    purged_by={"organization": ANY, "member": ANY, "installation": ANY, "installation_target": ANY},
+    named_by="member",
 )
 ORG = Resource(
     name="org",
@@ -85,6 +104,10 @@ REPO_LIST = Resource(
         "team": ANY,
         "team_add": ANY,
         "member": ANY,
+        "organization": ("deleted", "renamed"),
+        "installation": ANY,
+        "installation_repositories": ANY,
+        "installation_target": ANY,
     },
 )
 REPO = Resource(
@@ -101,6 +124,7 @@ REPO = Resource(
         "custom_property_values": ANY,
         "branch_protection_rule": ANY,
         "member": ANY,
+        "installation_repositories": ANY,
     },
 )
 REPO_PART = Resource(
@@ -245,6 +269,12 @@ def refused(path: str, *, service: bool) -> bool:
     return any(fit(pattern, segments) is not None for pattern in _REFUSED)
 
 
+def listed(events: Events, event: str, action: str) -> bool:
+    """Whether this action of this event is among those."""
+    actions = events.get(event, ())
+    return actions == ANY or action in actions
+
+
 def purging_events(tags: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Event -> actions that purge an entry with these tags: the union over rows that share one."""
     kinds = {tag.partition(":")[0] for tag in tags}
@@ -253,6 +283,9 @@ def purging_events(tags: Iterable[str]) -> dict[str, tuple[str, ...]]:
         if row.tag.partition(":")[0] in kinds:
             for event, actions in row.purged_by.items():
                 events.setdefault(event, set()).update(actions)
+    if "owner" in kinds:
+        for event, actions in OWNER_WIDE.items():
+            events.setdefault(event, set()).update(actions)
     return {
         event: ANY if "*" in actions else tuple(sorted(actions))
         for event, actions in sorted(events.items())
