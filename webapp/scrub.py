@@ -25,7 +25,7 @@ _NAMES = (
     r"|x-hub-signature(?:-256)?|x-csrf-token|sessionid)"
 )
 """What is said right after one of these is a secret."""
-_QUOTED = r"(\\[\"'])(?:(?!\\[\"'])[^\r\n])*|(\")(?:[^\"\\\r\n]|\\.)*|(')(?:[^'\\\r\n]|\\.)*"
+_QUOTED = r"(\\[\"'])(?:(?!(?<!\\)\\[\"'])[^\r\n])*|(\")(?:[^\"\\\r\n]|\\.)*|(')(?:[^'\\\r\n]|\\.)*"
 """A value in quotes, its end not included; the groups are how it begins."""
 
 SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -42,7 +42,9 @@ SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         rf"\1\2\3\4\5{MASK}",
     ),
-    (re.compile(r"(?i)\b(?:bearer|basic|digest|negotiate)\s+[^\s\"',;]{8,}"), MASK),
+    (re.compile(r"(?i)\b(?:bearer|digest|negotiate)\s+[^\s\"',;]{8,}"), MASK),
+    # base64, not the next word of a sentence
+    (re.compile(r"\b[Bb](?:asic|ASIC)\s+(?=\S*(?:[0-9=]|\w[A-Z]))[\w+/=-]{8,}"), MASK),
     # Tokens of GitHub's, and keys of ours. Within a word only at full length: `weighs_more`.
     (
         re.compile(
@@ -52,8 +54,8 @@ SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
         MASK,
     ),
     (re.compile(r"\bv1\.[0-9a-f]{40}\b"), MASK),  # an installation's token of old
-    # A JWT; Flask's and itsdangerous' signed values begin alike.
-    (re.compile(r"eyJ[\w-]{6,}(?:\.[\w-]+){1,4}"), MASK),
+    # A JWT, or another JSON object in base64; itsdangerous' signed values begin alike.
+    (re.compile(r"eyJ[\w-]{12,}(?:\.[\w-]+){0,4}"), MASK),
     (re.compile(r"(?i)\bsha(?:1|256|512)=[0-9a-f]{8,}"), MASK),
     (re.compile(r"(?i)(://[^\s:@/\"'<>]*:)[^\s/\"'<>]*@"), rf"\1{MASK}@"),
     (re.compile(r"://[^\s:@/\"'<>]+@"), rf"://{MASK}@"),

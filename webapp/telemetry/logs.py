@@ -1,4 +1,7 @@
-"""Log lines on stdout, plain or JSON, of Forewarm's own loggers and the libraries' alike."""
+"""Log lines on stdout, plain or JSON, of Forewarm's own loggers and the libraries' alike.
+
+Whatever a library says of a URL, a header or an argument, no secret is in a line (scrub.py).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,19 @@ from datetime import UTC, datetime
 
 import orjson
 
+from webapp.scrub import scrub, scrubbed
+
 PLAIN = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+
+
+class PlainLines(logging.Formatter):
+    """Time, level, logger, message; an exception on the lines below."""
+
+    def __init__(self) -> None:
+        super().__init__(PLAIN)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return scrub(super().format(record))
 
 
 class JsonLines(logging.Formatter):
@@ -20,11 +35,11 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
-            **getattr(record, "fields", {}),
+            "message": scrub(record.getMessage()),
+            **{name: scrubbed(each) for name, each in getattr(record, "fields", {}).items()},
         }
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = scrub(self.formatException(record.exc_info))
         try:
             return orjson.dumps(line, default=str).decode()
         except orjson.JSONEncodeError:  # a lone surrogate, an integer beyond 64 bits
@@ -35,7 +50,7 @@ class JsonLines(logging.Formatter):
 def configure(level: str, form: str) -> None:
     """Set the process's logging: LOG_LEVEL and LOG_FORMAT (plain, json)."""
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonLines() if form == "json" else logging.Formatter(PLAIN))
+    handler.setFormatter(JsonLines() if form == "json" else PlainLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # They say each request and each retry, with its URL; ours says what came of it.
     for chatty in ("urllib3", "requests_cache"):
