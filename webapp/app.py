@@ -13,8 +13,9 @@ from webapp import cli, services
 from webapp.hitpath import HitPath
 from webapp.services import Services
 from webapp.settings import Settings
-from webapp.views import dashboard, graphql, health, mirror
+from webapp.views import graphql, health, mirror
 from webapp.views.api import blueprint as api
+from webapp.views.dashboard import blueprint as dashboard
 from webapp.views.guard import Guard
 from webapp.views.responses import JsonProvider, register_errors
 
@@ -85,6 +86,7 @@ def _middleware(app: Flask, services: Services) -> WSGIApplication:
         hosts=services.hosts,
         allowances=services.client.allowances,
         hits=services.recorder.hits if settings.telemetry else None,
+        demand=services.demand.noted,
         sample=settings.hit_sample,
         honour_no_cache=settings.honour_no_cache,
     )

@@ -1,36 +1,21 @@
-"""The dashboard's pages, server-rendered, without a script. For now the first: what runs, and what
-to tell a client.
-
-Every HTML answer of the application leaves with HTML_HEADERS, GitHub's own rendered pages that
-pass through the mirror included: none may run a script or fetch anything in our origin.
-"""
+"""How to connect: what runs, what to tell a client, who sees what, how long answers are fresh."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Literal
 
-from flask import Blueprint, Response, render_template
-from flask.sansio.blueprints import BlueprintSetupState
+from flask import Blueprint, Response
 
 from webapp.errors import BrokerUnavailable
 from webapp.hitpath import PREFIX
 from webapp.policy import RESOURCES
 from webapp.services import Services
 from webapp.settings import Settings
+from webapp.views.dashboard.frame import Frame
 from webapp.views.guard import Guard
 from webapp.views.health import readiness
-
-HTML_HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-}
 
 State = Literal["ok", "warn", "fail", "unknown"]
 
@@ -85,19 +70,17 @@ ANONYMOUS = {
 }
 
 
-def blueprint(services: Services, guard: Guard) -> Blueprint:
-    """The pages."""
-    views = Blueprint("dashboard", __name__)
-    views.record_once(_trim_blocks)
+def add(views: Blueprint, services: Services, guard: Guard, frame: Frame) -> None:
+    """Put this page on the dashboard."""
     settings = services.settings
 
-    @views.get("/")
-    def overview() -> Response:
+    @views.get("/connect")
+    def connect() -> Response:
         """What is running, demo or not, and the base URL to give to clients."""
         parts, mode = _parts(services)
-        page = render_template(
-            "overview.html",
-            now=datetime.now(UTC),
+        return frame.page(
+            "connect",
+            "Connect",
             verdict=verdict(parts, mode),
             parts=parts,
             base_url=guard.base_url() + PREFIX,
@@ -108,25 +91,9 @@ def blueprint(services: Services, guard: Guard) -> Blueprint:
             credentials=_credentials(settings),
             api_url=settings.github_api_url,
             watched=settings.watch,
-            periods=_periods(settings),
+            fresh_for=_periods(settings),
             after=_after(settings),
         )
-        response = Response(page)
-        response.headers["Cache-Control"] = "no-store"
-        return response
-
-    @views.after_app_request
-    def harmless(response: Response) -> Response:
-        if response.mimetype == "text/html":
-            response.headers.update(HTML_HEADERS)
-        return response
-
-    return views
-
-
-def _trim_blocks(state: BlueprintSetupState) -> None:
-    """A line that holds a Jinja tag alone leaves no line behind, in <pre> above all."""
-    state.app.jinja_env.trim_blocks = state.app.jinja_env.lstrip_blocks = True
 
 
 def verdict(parts: list[Part], mode: str) -> Verdict:

@@ -1,4 +1,4 @@
-"""The first page in a real Chromium: quiet, self-contained, readable, wide or narrow, with keys."""
+"""Connect in a real Chromium: quiet, self-contained, readable, wide or narrow, with keys."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Browse
 def test_the_console_stays_empty_and_the_policy_is_kept(
     context: BrowserContext, server: Server
 ) -> None:
-    seen = visit(context, f"{server.url}/")
+    seen = visit(context, f"{server.url}/connect")
     assert (seen.said, seen.violations) == ([], [])
 
 
 def test_it_asks_nobody_but_its_own_server(context: BrowserContext, server: Server) -> None:
-    asked = visit(context, f"{server.url}/").asked
+    asked = visit(context, f"{server.url}/connect").asked
     assert any(url.endswith(".css") for url in asked)
     assert [url for url in asked if not url.startswith(f"{server.url}/")] == []
 
@@ -63,14 +63,14 @@ def test_it_asks_nobody_but_its_own_server(context: BrowserContext, server: Serv
 def test_every_text_stands_out_from_what_is_behind_it(
     context: BrowserContext, server: Server
 ) -> None:
-    assert visit(context, f"{server.url}/").page.evaluate(TOO_FAINT) == []
+    assert visit(context, f"{server.url}/connect").page.evaluate(TOO_FAINT) == []
 
 
 def test_light_and_dark_follow_the_system(browser: Browser, server: Server) -> None:
     grounds = []
     for scheme in SCHEMES:
         context = browser.new_context(color_scheme=scheme)
-        page = visit(context, f"{server.url}/").page
+        page = visit(context, f"{server.url}/connect").page
         grounds.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
         context.close()
     assert grounds[0] != grounds[1]
@@ -79,13 +79,13 @@ def test_light_and_dark_follow_the_system(browser: Browser, server: Server) -> N
 @pytest.mark.parametrize("width", [320, 360, 768, 1280])
 def test_it_fits_the_width_of_a_screen(browser: Browser, server: Server, width: int) -> None:
     context = browser.new_context(viewport={"width": width, "height": 800})
-    page = visit(context, f"{server.url}/").page
+    page = visit(context, f"{server.url}/connect").page
     assert page.evaluate("document.documentElement.scrollWidth") == width
     context.close()
 
 
 def test_the_first_tab_skips_to_the_content(context: BrowserContext, server: Server) -> None:
-    page = visit(context, f"{server.url}/").page
+    page = visit(context, f"{server.url}/connect").page
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
     page.keyboard.press("Enter")
@@ -93,21 +93,21 @@ def test_the_first_tab_skips_to_the_content(context: BrowserContext, server: Ser
 
 
 def test_an_example_is_selected_whole_by_one_click(context: BrowserContext, server: Server) -> None:
-    page = visit(context, f"{server.url}/").page
+    page = visit(context, f"{server.url}/connect").page
     page.locator("pre code").first.click()
     selected = page.evaluate("getSelection().toString()")
     assert selected == f"curl -i {server.api}/orgs/pallets/repos"
 
 
 def test_each_state_has_a_word_beside_its_icon(context: BrowserContext, server: Server) -> None:
-    page = visit(context, f"{server.url}/").page
+    page = visit(context, f"{server.url}/connect").page
     states = page.locator(".parts .state")
     assert [text.strip() for text in states.all_inner_texts()].count("") == 0
     assert page.locator(".parts .state svg[aria-hidden=true]").count() == states.count() == 5
 
 
 def test_no_link_leads_nowhere(context: BrowserContext, server: Server) -> None:
-    page = visit(context, f"{server.url}/").page
+    page = visit(context, f"{server.url}/connect").page
     links = page.eval_on_selector_all("a[href]", "links => links.map((link) => link.href)")
     assert len(links) >= 4
     assert [url for url in links if requests.get(url, timeout=5).status_code != 200] == []

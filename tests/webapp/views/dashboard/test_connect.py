@@ -1,4 +1,4 @@
-"""The first page: what it tells, what it never shows, and what its headers forbid."""
+"""Connect: what it tells, what it never shows, and what its headers forbid."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from tests.serving import API_KEY, SECRET_KEY, Forewarm, ForewarmFactory
 from tests.standin.accounts import PUBLIC_TOKEN, SERVICE_TOKEN
 from tests.standin.process import StandIn
 from webapp.jobs import SCHEDULER_HEARTBEAT, WORKER_HEARTBEAT, client
-from webapp.views.dashboard import HTML_HEADERS, Part, period_text, verdict
+from webapp.views.dashboard.blueprint import HTML_HEADERS, OWN_POLICY
+from webapp.views.dashboard.connect import Part, period_text, verdict
 
 NOWHERE = {"REDIS_URL": "redis://127.0.0.1:1", "DATABASE_URL": "postgresql://127.0.0.1:1/forewarm"}
 
 
 def page(forewarm: Forewarm) -> str:
-    response = forewarm.request("GET", "/")
+    response = forewarm.request("GET", "/connect")
     assert response.status_code == 200
     return response.get_data(as_text=True)
 
@@ -112,8 +113,11 @@ def test_processes_that_show_themselves_are_running(forewarm: Forewarm) -> None:
 
 
 def test_html_leaves_with_its_headers(forewarm: Forewarm) -> None:
-    headers = forewarm.request("GET", "/").headers
-    assert {name: headers.get(name) for name in HTML_HEADERS} == HTML_HEADERS
+    headers = forewarm.request("GET", "/connect").headers
+    assert {name: headers.get(name) for name in HTML_HEADERS} == {
+        **HTML_HEADERS,
+        "Content-Security-Policy": OWN_POLICY,
+    }
     assert headers["Cache-Control"] == "no-store"
 
 
@@ -122,6 +126,7 @@ def test_html_of_githubs_own_runs_no_script_here(forewarm: Forewarm, github: Sta
     response = forewarm.get("/repos/pallets/flask/readme")
     assert response.mimetype == "text/html"
     assert response.headers["Content-Security-Policy"].startswith("default-src 'none';")
+    assert "script-src" not in response.headers["Content-Security-Policy"]
 
 
 def test_answers_that_are_no_html_are_left_alone(forewarm: Forewarm) -> None:
@@ -136,11 +141,11 @@ def test_nothing_is_inline_and_nothing_comes_from_elsewhere(
     fetched = [
         attributes.get("href") or attributes.get("src") or ""
         for tag, attributes in elements
-        if tag in {"link", "img"}
+        if tag in {"link", "img", "script"}
     ]
     assert fetched
     assert all(url.startswith("/static/") for url in fetched)
-    assert [tag for tag, _ in elements if tag in {"script", "style", "iframe", "object"}] == []
+    assert [tag for tag, _ in elements if tag in {"style", "iframe", "object"}] == []
     inline = [name for _, attributes in elements for name in attributes if name.startswith("on")]
     assert inline == []
     assert [tag for tag, attributes in elements if "style" in attributes] == []

@@ -1,0 +1,86 @@
+"""The dashboard: its pages and what all of them leave with. One module a page beside this.
+
+Every HTML answer of the application leaves with HTML_HEADERS, GitHub's own rendered pages that
+pass through the mirror included: only the dashboard's own script runs in our origin, and only its
+own pages allow it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, redirect, request, url_for
+from flask.sansio.blueprints import BlueprintSetupState
+
+from webapp.services import Services
+from webapp.views.dashboard import connect, design, overview
+from webapp.views.dashboard.frame import THEME_COOKIE, THEMES, Frame
+from webapp.views.guard import Guard
+
+_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+HTML_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+OWN_POLICY = f"{_POLICY}; script-src 'self'; connect-src 'self'"
+THEME_KEPT = 365 * 86_400  # seconds
+
+PAGES = (overview, connect, design)
+"""Each has `add(views, services, guard, frame)`."""
+
+
+def blueprint(services: Services, guard: Guard) -> Blueprint:
+    """The pages."""
+    views = Blueprint("dashboard", __name__)
+    views.record_once(_trim_blocks)
+    frame = Frame(guard)
+    for page in PAGES:
+        page.add(views, services, guard, frame)
+
+    @views.post("/theme")
+    def choose_theme() -> Response:
+        """Light, dark, or as the system: a cookie, and back to where the viewer was."""
+        back = urlsplit(request.form.get("back", ""))
+        here = f"{back.path}?{back.query}" if back.path.startswith("/") else ""
+        # A path that begins with two slashes would be another host's.
+        response = redirect(
+            here if here[1:2] != "/" and here else url_for("dashboard.overview"), 303
+        )
+        theme = request.form.get("theme", "")
+        if theme in THEMES:
+            response.set_cookie(
+                THEME_COOKIE, theme, max_age=THEME_KEPT, samesite="Lax", httponly=True
+            )
+        else:
+            response.delete_cookie(THEME_COOKIE)
+        assert isinstance(response, Response)
+        return response
+
+    @views.after_app_request
+    def harmless(response: Response) -> Response:
+        if response.mimetype == "text/html":
+            response.headers.update(HTML_HEADERS)
+            if request.blueprint == "dashboard":
+                response.headers["Content-Security-Policy"] = OWN_POLICY
+        return response
+
+    return views
+
+
+def _ours(back: str) -> str:
+    """A path of ours with its query; what could lead to another host is the overview."""
+    parts = urlsplit(back)
+    if parts.netloc or parts.scheme or not re.match(r"/(?![/\\\\])", parts.path):
+        return url_for("dashboard.overview")
+    return f"{parts.path}?{parts.query}"
+
+
+def _trim_blocks(state: BlueprintSetupState) -> None:
+    """A line that holds a Jinja tag alone leaves no line behind, in <pre> above all."""
+    state.app.jinja_env.trim_blocks = state.app.jinja_env.lstrip_blocks = True

@@ -1,0 +1,109 @@
+"""What every page has: navigation, period, theme, what was just done, and its live part.
+
+    GET /page?period=6h          the whole page; works without JavaScript
+    GET /page?period=6h&live=1   its live part alone, with an ETag: 304 while nothing changed
+
+The live part is a partial, `_<name>.html`, whose top elements have ids; the page includes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from flask import Response, render_template, request, url_for
+
+from webapp.errors import RequestRefused
+from webapp.reports.periods import DEFAULT, PERIODS, Window, window
+from webapp.views.guard import Guard
+
+THEMES = ("light", "dark")
+THEME_COOKIE = "theme"
+LIVE = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An entry of the navigation."""
+
+    name: str
+    endpoint: str
+
+
+PAGES = (
+    Page("Overview", "dashboard.overview"),
+    Page("Connect", "dashboard.connect"),
+)
+"""In the order of the navigation."""
+
+SAID: Mapping[str, tuple[str, str]] = {}
+"""What a form's answer says after its redirect (`?said=`): state and text, never free text."""
+
+
+class Frame:
+    """Renders pages."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    def window(self) -> Window:
+        """The period asked for. Raises RequestRefused for one there isn't."""
+        name = request.args.get("period", DEFAULT)
+        if name not in PERIODS:
+            raise RequestRefused(400, f"period: one of {', '.join(PERIODS)}")
+        return window(name, datetime.now(UTC))
+
+    def page(self, name: str, title: str, window: Window | None = None, **what: object) -> Response:
+        """`<name>.html`, or its live part alone where that is asked for."""
+        what |= {"csrf_token": self._guard.csrf_token(), "window": window}
+        if request.args.get(LIVE):
+            return self._live(render_template(f"_{name}.html", **what))
+        theme = request.cookies.get(THEME_COOKIE)
+        page = render_template(
+            f"{name}.html",
+            title=title,
+            now=window.now if window else datetime.now(UTC),
+            theme=theme if theme in THEMES else None,
+            pages=[
+                {
+                    "name": each.name,
+                    "url": url_for(each.endpoint) + _kept(window),
+                    "here": request.endpoint == each.endpoint,
+                }
+                for each in PAGES
+            ],
+            period=window.name if window else None,
+            periods=[{"name": each, "url": _here(period=each)} for each in PERIODS],
+            live_url=_here(live="1") if window else "",
+            live_part=f"_{name}.html",
+            said=_said(),
+            **what,
+        )
+        response = Response(page)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def _live(self, html: str) -> Response:
+        response = Response(html)
+        response.set_etag(hashlib.sha256(html.encode()).hexdigest()[:24], weak=True)
+        response.headers["Cache-Control"] = "no-cache"
+        response.make_conditional(request)
+        return response
+
+
+def _kept(window: Window | None) -> str:
+    return f"?period={window.name}" if window and window.name != DEFAULT else ""
+
+
+def _here(**changed: str) -> str:
+    """This page's address, its filters kept."""
+    kept = {name: value for name, value in request.args.items() if name not in {LIVE, "said"}}
+    return f"{request.path}?{urlencode(kept | changed)}"
+
+
+def _said() -> dict[str, str] | None:
+    said = SAID.get(request.args.get("said", ""))
+    return {"state": said[0], "text": said[1]} if said else None
