@@ -5,8 +5,8 @@
     everything else, and one hit in HIT_SAMPLE (so that traces see hits too) -> the application
 
 It gives the answers that the application gives (cache/reply.py makes both), refuses nothing and
-logs nothing: what isn't plainly a hit falls through. A hit is noted in `hits`, which the recorder
-empties.
+logs nothing: what isn't plainly a hit falls through. A hit is noted in `hits` and in `demand`,
+which are emptied off the request's path.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from webapp.cache.reply import (
 )
 from webapp.cache.store import Store
 from webapp.callers import Callers
+from webapp.demand import asked_text
 from webapp.errors import RequestRefused, StoreUnavailable
 from webapp.github.allowance import Allowances
 from webapp.hosts import Hosts
@@ -63,6 +64,7 @@ class Lookup:
     owner: str
     refused_to_service: bool
     refused_to_public: bool
+    asked: str
 
 
 class HitPath:
@@ -78,11 +80,12 @@ class HitPath:
         hosts: Hosts,
         allowances: Allowances,
         hits: deque[Hit] | None,
+        demand: deque[str],
         sample: int,
         honour_no_cache: bool,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`hits` None records nothing; `sample` 0 lets no hit fall through."""
+        """`hits` None records nothing but demand; `sample` 0 lets no hit fall through."""
         self._app = app
         self._store = store
         self._near = near
@@ -90,6 +93,7 @@ class HitPath:
         self._hosts = hosts
         self._allowances = allowances
         self._hits = hits
+        self._demand = demand
         self._sample = sample
         self._ignored = frozenset({""} if honour_no_cache else {"", "no-cache"})
         self._clock = clock
@@ -142,6 +146,8 @@ class HitPath:
             return None
         headers = self._moving(found.entry, shelf, now) + self._allowances.headers(scope.name)
         body = self._reply(found, environ, start_response, headers)
+        if scope.kind == "service" and not found.entry.negative:
+            self._demand.append(lookup.asked)
         if self._hits is not None:
             outcome = Outcome.NEGATIVE if found.entry.negative else Outcome.HIT
             seconds = time.perf_counter() - began
@@ -228,6 +234,7 @@ def _looked_up(path: str, query: str, accept: str, version: str, base_url: str) 
         owner=match.owner.lower() if match.owner else EVERYBODY,
         refused_to_service=policy.refused(target.path, service=True),
         refused_to_public=policy.refused(target.path, service=False),
+        asked=asked_text(target, base_url),
     )
 
 

@@ -20,6 +20,7 @@ from webapp.cache.near import Near
 from webapp.cache.store import Store
 from webapp.callers import Callers
 from webapp.db.pool import Database
+from webapp.demand import Demand
 from webapp.fetching import Fetcher
 from webapp.github.archive import Archive
 from webapp.github.budget import Budget
@@ -38,6 +39,7 @@ from webapp.serve import Ladder
 from webapp.settings import Settings
 from webapp.shares import Shares
 from webapp.telemetry.recorder import Recorder
+from webapp.watches import Watches
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
@@ -59,10 +61,13 @@ class Services:
     purger: Purger
     near: Near
     jobs: Jobs
+    watches: Watches
+    demand: Demand
     recorder: Recorder
 
     def close(self) -> None:
         """Give connections back; used by tests and short-lived commands."""
+        self.demand.stop(self)
         self.recorder.stop(self)
         self.near.close()
         self.ladder.close()
@@ -92,6 +97,7 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
     purger = Purger(store, database, jobs)
     redis.catch_up = purger.catch_up
     points = Points(redis)
+    demand = Demand(redis)
     client = Client(
         api_url=settings.github_api_url,
         graphql_url=settings.github_graphql_url,
@@ -121,8 +127,10 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
         purger=purger,
         near=near,
         jobs=jobs,
-        recorder=Recorder(points.flush),
+        watches=Watches(settings.watch, database),
+        demand=demand,
+        recorder=Recorder(points.flush, demand.flush),
     )
-    if settings.telemetry:
-        services.recorder.start(services)
+    demand.listen(services)
+    services.recorder.start(services, telling=settings.telemetry)
     return services

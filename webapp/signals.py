@@ -10,7 +10,8 @@ from blinker import Namespace
 
 _signals = Namespace()
 
-# resource, outcome, path, key, scope (its kind), shelf, cause, seconds
+# resource, outcome, path, key, scope (its kind), shelf, cause, seconds, and asked: what would warm
+# it (demand.asked_text), '' for nothing that could be
 served = _signals.signal("served")
 # resource, lane, path, status, seconds, revalidated
 upstream_called = _signals.signal("upstream-called")

@@ -41,9 +41,11 @@ class Recorder:
         self._every = every
         self._stopped = threading.Event()
 
-    def start(self, sender: object) -> None:
-        """Listen to what `sender` serves, and flush now and then, in forked children too."""
-        served.connect(self._served, sender=sender)
+    def start(self, sender: object, *, telling: bool = True) -> None:
+        """Flush now and then, in forked children too; unless not `telling`, also listen to what
+        `sender` serves."""
+        if telling:
+            served.connect(self._served, sender=sender)
         atexit.register(self.flush)
         _recorders.add(self)
         self._flush_behind()

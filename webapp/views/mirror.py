@@ -16,6 +16,7 @@ from webapp import policy
 from webapp.cache.keys import Target, canonical_target
 from webapp.cache.reply import cache_status_forwarded
 from webapp.callers import Caller
+from webapp.demand import asked_text
 from webapp.errors import ForewarmError, GitHubUnavailable, RequestRefused, StoreUnavailable
 from webapp.fetching import Wish
 from webapp.github.client import FREE, Asker
@@ -98,7 +99,9 @@ def _read(services: Services, caller: Caller, target: Target, base_url: str) -> 
         _announce(services, wish, Outcome.ERROR, str(error), began)
         raise
     cause = served.cache_status.removeprefix("forewarm; ")
-    _announce(services, wish, served.outcome, cause, began)
+    worth_warming = served.entry is not None and not served.entry.negative
+    asked = asked_text(target, base_url) if worth_warming else ""
+    _announce(services, wish, served.outcome, cause, began, asked=asked)
     if served.entry:
         allowance = services.client.allowances.headers(wish.scope.name)
         return entry_response(served, wish.tags, time.time(), allowance)
@@ -113,7 +116,15 @@ def _read(services: Services, caller: Caller, target: Target, base_url: str) -> 
     )
 
 
-def _announce(services: Services, wish: Wish, outcome: Outcome, cause: str, began: float) -> None:
+def _announce(
+    services: Services,
+    wish: Wish,
+    outcome: Outcome,
+    cause: str,
+    began: float,
+    *,
+    asked: str = "",
+) -> None:
     served_signal.send(
         services,
         resource=policy.match(wish.target.path).resource.name,
@@ -124,6 +135,7 @@ def _announce(services: Services, wish: Wish, outcome: Outcome, cause: str, bega
         shelf="redis",
         cause=cause,
         seconds=time.perf_counter() - began,
+        asked=asked,
     )
 
 

@@ -18,7 +18,8 @@ from webapp.db import statements
 SUBJECTS = {
     "test_queries": ("archive_", "purge_", "purges_"),
     "test_deliveries": ("delivery_", "deliveries_"),
-    "test_watches": ("watch_", "watches_", "run_", "runs_"),
+    "test_watches": ("watch_", "watches_"),
+    "test_warming_runs": ("run_", "runs_"),
     "test_catalog": ("catalog_",),
     "test_metrics": ("metric_", "metrics_"),
     "test_traces": ("trace_", "traces_"),
