@@ -48,10 +48,11 @@ class Minted:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """The App on one account."""
+    """The App on one account, an organisation or user, by its login in lower case."""
 
     id: int
     suspended: bool
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +180,7 @@ def _date(headers: Mapping[str, str]) -> float | None:
 
 def _installation(row: Any) -> Installation:
     try:
-        return Installation(int(row["id"]), row.get("suspended_at") is not None)
+        login = (row.get("account") or {}).get("login") or ""
+        return Installation(int(row["id"]), row.get("suspended_at") is not None, login.lower())
     except (KeyError, TypeError, ValueError, AttributeError):
         raise GitHubUnavailable("GitHub told an installation that can't be read", 200) from None

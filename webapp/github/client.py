@@ -19,8 +19,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import orjson
+
 from webapp.cache.entry import Entry
-from webapp.cache.keys import Scope, Target
+from webapp.cache.keys import Scope, Target, canonical_target
 from webapp.errors import GitHubUnavailable, OutOfBudget
 from webapp.github import graphql
 from webapp.github.allowance import RESOURCES, Allowances, limit_answer, rate_limit_body
@@ -169,6 +171,35 @@ class Client:
         weight = 1 if graphql.only_queries(body) else WRITE_WEIGHT
         return self._spend(ask, asker, credential, "graphql", weight=weight)
 
+    def query(
+        self, text: str, asker: Asker, candidates: Sequence[Credential], cost: int, deadline: float
+    ) -> tuple[Answer, Credential]:
+        """Ask a GraphQL query of ours that costs so many points; the answer, and who asked.
+
+        `candidates` all have tokens, and at least one is there. Raises GitHubUnavailable,
+        CredentialRefused.
+        """
+        self._refuse_in_outage()
+        left, body = candidates, orjson.dumps({"query": text})
+        for _ in range(CREDENTIALS_TRIED):
+            credential = self._chosen(left, "graphql", asker.lane)
+            ask = partial(
+                self._exchange.write,
+                *("POST", self._graphql_url, _GRAPHQL, credential),
+                headers=_JSON_BODY,
+                body=body,
+                deadline=deadline,
+            )
+            answer = self._spend(ask, asker, credential, "graphql", cost=cost)
+            if answer.status != 401:
+                self._credentials.worked(credential)
+                break
+            renewed = self._credentials.refused(credential, deadline)
+            left = [renewed] if renewed else [each for each in left if each.id != credential.id]
+            if not left:
+                break
+        return answer, credential
+
     def forget(self, target: Target, scope: Scope) -> None:
         """Delete what the archive holds of a target."""
         self._exchange.forget(target, scope)
@@ -219,23 +250,26 @@ class Client:
         *,
         free: bool = False,
         weight: int = 1,
+        cost: int = 1,
     ) -> Answer:
         """Ask inside the budget, and learn from what came."""
         try:
-            slot = self._budget.enter(credential.id, resource, asker.lane, weight=weight)
+            slot = self._budget.enter(credential.id, resource, asker.lane, cost, weight=weight)
         except OutOfBudget as error:
             limits = self._budget.limits(credential.id, resource)
             return limit_answer(limits, error.retry_at, time.time())
-        status, headers, points, revalidated = 0, _NOTHING, 1, False
+        status, headers, points, revalidated = 0, _NOTHING, cost, False
         try:
             answer = ask()
             status, headers = answer.upstream_status, answer.headers
             revalidated = answer.confirmed and credential.token is not None
-            points = 0 if free or revalidated or status == 401 else 1
+            points = 0 if free or revalidated or status == 401 else cost
             self._outage.answered()
         except GitHubUnavailable as error:
             status = error.status
-            self._outage.failed()
+            # GraphQL's 502 and 504 are its word for a query that takes it too long.
+            if resource != "graphql" or not status:
+                self._outage.failed()
             raise
         finally:
             self._budget.leave(slot, status=status, headers=headers, points=points)
@@ -270,6 +304,8 @@ class Client:
 
 
 _NOTHING: Mapping[str, str] = {}
+_GRAPHQL = canonical_target("/graphql", "", "", "")
+_JSON_BODY = {"Content-Type": "application/json"}
 
 
 def _may_have_grown(answer: Answer, target: Target, held: Entry | None) -> bool:

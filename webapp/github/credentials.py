@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -95,6 +95,20 @@ class Credentials:
         if self._app is not None:
             return [self._installed((owner or "").lower(), deadline)]
         return self._usable(self._tokens) or [ANONYMOUS]
+
+    def by_sight(
+        self, owners: Collection[str], deadline: float = 0.0
+    ) -> list[frozenset[str]]:
+        """The service's owners (lower-case) in groups that are seen with one credential: what one
+        GraphQL query may ask for. None at all without a token: GraphQL answers nobody else.
+
+        Raises CredentialRefused and GitHubUnavailable, with an App alone.
+        """
+        if self._app is None:
+            return [frozenset(owners)] if self._tokens and owners else []
+        own = self._app.installations.with_own(owners, deadline)
+        others = frozenset(owners) - own
+        return [*(frozenset({owner}) for owner in sorted(own)), *([others] if others else [])]
 
     def caller(self, token: Secret) -> Credential:
         """A caller's own token as a credential: never set aside, never kept."""

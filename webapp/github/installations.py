@@ -6,13 +6,16 @@ installed or removed may `forget` an owner early.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from webapp.errors import CredentialRefused
 from webapp.github.app_api import AppApi
 from webapp.github.app_notes import Notes
 
 FOUND_FOR = 3600.0  # seconds
 ABSENT_FOR = 300.0  # seconds
-EVERY = "installations"
+EVERY = "accounts"
+LISTED_MAX = 100  # of one page
 
 
 class Installations:
@@ -43,6 +46,18 @@ class Installations:
         For what no owner is named in, and for owners without one: any installation sees what is
         public, and the lowest is the same for every process.
         """
+        return tuple(id_ for id_, _, suspended in self._listed(deadline) if not suspended)
+
+    def with_own(self, owners: Collection[str], deadline: float = 0.0) -> set[str]:
+        """Those of the owners (lower-case) who have an installation, suspended or not."""
+        listed = self._listed(deadline)
+        own = {account for _, account, _ in listed} & set(owners)
+        if len(listed) < LISTED_MAX:
+            return own
+        return own | {owner for owner in set(owners) - own if self.of(owner, deadline)}
+
+    def _listed(self, deadline: float) -> list[tuple[int, str, bool]]:
+        """Id, account and whether it is suspended, of the first hundred."""
         noted = self._notes.get(EVERY)
         if noted is None:
             self._notes.raise_failure(EVERY)
@@ -51,9 +66,9 @@ class Installations:
             except CredentialRefused as error:
                 self._notes.put_failure(EVERY, error)
                 raise
-            noted = [each.id for each in found if not each.suspended]
+            noted = [(each.id, each.account, each.suspended) for each in found]
             self._notes.put(EVERY, noted, ABSENT_FOR)
-        return tuple(noted)
+        return [(int(id_), str(account), bool(suspended)) for id_, account, suspended in noted]
 
     def forget(self, owner: str) -> None:
         """Ask again: the App was installed on an owner, or removed."""
