@@ -1,0 +1,210 @@
+"""Searching the catalog: a statement composed of constant parts, one for each filter that is asked.
+
+A filter that isn't asked isn't in the text: `($1 is null or …)` would hide every index from the
+planner. Values are always parameters, and each run is planned with them (a plan for all values
+can't know a rare language from a common one).
+
+Pages are by keyset: `after` is the last row's sort key and id. A row whose sort key stays is
+given exactly once however others come and go; one whose key moves while someone pages is found
+where it is when that page is read, so it may come twice or not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Literal, LiteralString
+
+from psycopg.rows import class_row
+
+from webapp.db.catalog import CatalogRow
+from webapp.db.statements import Connection, load, timed
+
+SortName = Literal["stars", "pushed", "updated", "name"]
+OrderName = Literal["asc", "desc"]
+Visibility = Literal["public", "private", "internal"]
+Key = int | datetime | str
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for "never pushed", in the index too."""
+WORDS_MAX = 8
+"""More words of a q are left out: they hardly narrow what eight have left."""
+
+_KEYS: MappingProxyType[SortName, LiteralString] = MappingProxyType(
+    {
+        "stars": "r.stargazers_count",
+        "pushed": "coalesce(r.pushed_at, timestamptz '1970-01-01 00:00:00+00')",
+        "updated": "r.updated_at",
+        "name": "r.name_key",
+    }
+)
+_FIRST: MappingProxyType[SortName, OrderName] = MappingProxyType(
+    {"stars": "desc", "pushed": "desc", "updated": "desc", "name": "asc"}
+)
+"""A sort's own direction, where none is asked for."""
+_WHERE: LiteralString = "where true"
+_ORDER: LiteralString = "order by r.stargazers_count desc, r.id desc"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page ended: the last row's sort key (see `place`) and id."""
+
+    key: Key
+    id: int
+
+
+def place(row: CatalogRow, sort: SortName) -> Place:
+    """Where a page ends that ends with this row."""
+    keys: dict[SortName, Key] = {
+        "stars": row.stargazers_count,
+        "pushed": row.pushed_at or EPOCH,
+        "updated": row.updated_at,
+        "name": row.full_name.lower(),
+    }
+    return Place(keys[sort], row.id)
+
+
+def searchable(q: str) -> bool:
+    """Whether a q holds a letter or digit: nothing else is looked for."""
+    return any(_words(q))
+
+
+def catalog_search(
+    conn: Connection,
+    *,
+    q: str = "",
+    org: str = "",
+    language: str = "",
+    topic: str = "",
+    archived: bool | None = None,
+    fork: bool | None = None,
+    visibility: Visibility | None = None,
+    sort: SortName = "stars",
+    order: OrderName | None = None,
+    limit: int = 30,
+    after: Place | None = None,
+) -> list[CatalogRow]:
+    """A page of repositories. What is empty or None doesn't filter; all that is given must hold.
+
+    Each word of `q` occurs in the full name or description; one of less than three letters or
+    digits begins a word there. Wildcards mean themselves. Raises ValueError unless `q` is
+    `searchable` or empty.
+    """
+    statement, values = composed(
+        q=q,
+        org=org,
+        language=language,
+        topic=topic,
+        archived=archived,
+        fork=fork,
+        visibility=visibility,
+        sort=sort,
+        order=order,
+        limit=limit,
+        after=after,
+    )
+    with timed("catalog_search"), conn.cursor(row_factory=class_row(CatalogRow)) as cursor:
+        # Never prepared: a generic plan knows no value.
+        return cursor.execute(statement, values, prepare=False).fetchall()
+
+
+def composed(
+    *,
+    q: str = "",
+    org: str = "",
+    language: str = "",
+    topic: str = "",
+    archived: bool | None = None,
+    fork: bool | None = None,
+    visibility: Visibility | None = None,
+    sort: SortName = "stars",
+    order: OrderName | None = None,
+    limit: int = 30,
+    after: Place | None = None,
+) -> tuple[LiteralString, dict[str, object]]:
+    """The statement of a search and its values, as `catalog_search` runs it."""
+    key, order = _KEYS[sort], order or _FIRST[sort]
+    parts: list[LiteralString] = []
+    values: dict[str, object] = {"limit": limit}
+    if q:
+        patterns = list(_words(q))[:WORDS_MAX]
+        if not patterns:
+            raise ValueError("q has neither a letter nor a digit")
+        for part, (name, pattern) in zip(_PATTERNS, enumerate(patterns), strict=False):
+            parts.append(part)
+            values[f"q{name}"] = pattern
+    if org:
+        # By name an owner's rows are a range of all: "0" follows "/".
+        parts.append(_ORG_BY_NAME if sort == "name" else _ORG)
+        values["org"] = org.lower()
+    if language:
+        parts.append("lower(r.language) = lower(%(language)s)")
+        values["language"] = language
+    if topic:
+        parts.append("r.topics @> array[lower(%(topic)s)]")
+        values["topic"] = topic
+    if archived is not None:
+        parts.append("r.archived" if archived else "not r.archived")
+    if fork is not None:
+        parts.append("r.fork" if fork else "not r.fork")
+    if visibility is not None:
+        parts.append(_VISIBILITY[visibility])
+    direction: LiteralString = "desc" if order == "desc" else "asc"
+    if after is not None:
+        compared: LiteralString = "<" if order == "desc" else ">"
+        parts.append(f"({key}, r.id) {compared} ({_cast(sort)}, %(after_id)s)")
+        values |= {"after_key": after.key, "after_id": after.id}
+    where = "where " + " and ".join(parts or ["true"])
+    by = f"order by {key} {direction}, r.id {direction}"
+    return load("catalog_search").replace(_WHERE, where).replace(_ORDER, by), values
+
+
+_ORG: LiteralString = "r.owner_key = %(org)s"
+_ORG_BY_NAME: LiteralString = "r.name_key > %(org)s || '/' and r.name_key < %(org)s || '0'"
+# Constants, so that the partial indexes prove themselves useful.
+_VISIBILITY: MappingProxyType[Visibility, LiteralString] = MappingProxyType(
+    {
+        "public": "r.visibility = 'public'",
+        "private": "r.visibility = 'private'",
+        "internal": "r.visibility = 'internal'",
+    }
+)
+_PATTERNS: tuple[LiteralString, ...] = tuple(
+    f"r.search like lower(%(q{number})s)" for number in range(WORDS_MAX)
+)
+
+
+def _cast(sort: SortName) -> LiteralString:
+    casts: dict[SortName, LiteralString] = {
+        "stars": "%(after_key)s::integer",
+        "pushed": "%(after_key)s::timestamptz",
+        "updated": "%(after_key)s::timestamptz",
+        "name": "%(after_key)s::text",
+    }
+    return casts[sort]
+
+
+_RUN = re.compile(r"[^\W_]+")
+
+
+def _words(q: str) -> Iterator[str]:
+    """A LIKE pattern for each word that has a letter or digit.
+
+    A trigram index knows three letters in a row, or how a word begins; so what is shorter is
+    looked for at a word's beginning only.
+    """
+    for word in q.split():
+        runs = [match.span() for match in _RUN.finditer(word)]
+        if not runs:
+            continue
+        if any(end - start >= 3 for start, end in runs):
+            yield f"%{_escaped(word)}%"
+        else:
+            yield f"% {_escaped(word[runs[0][0] :])}%"
+
+
+def _escaped(word: str) -> str:
+    return re.sub(r"([\\%_])", r"\\\1", word)

@@ -1,0 +1,142 @@
+"""The catalog's statements for the harvest. Rows go by GitHub's id; nothing held gets older.
+
+A sight is one answer's row and the moment it was asked for. `newer_sight` (0007_catalog.sql) says
+which of two is newer; what a sight doesn't say (None) keeps what an earlier one said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+import orjson
+
+from webapp.db import statements
+from webapp.db.statements import Connection, execute
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositorySight:
+    """A repository in one answer. None is what the answer didn't say; '' is GitHub's null."""
+
+    id: int
+    owner_id: int | None
+    owner: str
+    name: str
+    description: str | None
+    visibility: str
+    archived: bool
+    fork: bool
+    language: str | None
+    topics: Sequence[str] | None
+    stargazers_count: int
+    forks_count: int
+    open_issues_count: int
+    pushed_at: datetime | None
+    updated_at: datetime
+    created_at: datetime
+    default_branch: str | None
+    html_url: str
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerSight:
+    """An organisation or user in one answer. None is what the answer didn't say."""
+
+    id: int
+    login: str
+    type: str | None = None
+    name: str | None = None
+    description: str | None = None
+    html_url: str | None = None
+    avatar_url: str | None = None
+    public_repos: int | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRepository:
+    """A repository that is new, or differs from what was held."""
+
+    id: int
+    owner: str
+    name: str
+    held_owner: str | None
+    held_name_key: str | None
+    is_new: bool
+    is_renamed: bool
+    """Also where it is new: another may hold its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedOwner:
+    """An owner that is new (`held_login` is None), or differs from what was held."""
+
+    id: int
+    login: str
+    held_login: str | None
+
+
+def catalog_upsert(conn: Connection, sights: Sequence[RepositorySight]) -> list[ChangedRepository]:
+    """Put what is newer than what is held, its day's figures and former names; what changed.
+
+    No id twice in one call.
+    """
+    rows = orjson.dumps([asdict(each) for each in sights]).decode()
+    return statements.rows(conn, "catalog_upsert", ChangedRepository, rows=rows)
+
+
+def catalog_evict(conn: Connection, ids: Sequence[int]) -> int:
+    """Take the earlier seen out of each pair that says one name, where one of `ids` is in it.
+
+    Its own new name isn't known; it comes back, by its id, with the first answer that shows it.
+    """
+    return execute(conn, "catalog_evict", ids=list(ids))
+
+
+def catalog_forget(conn: Connection, full_name: str, *, at: datetime, id: int = 0) -> int:  # noqa: A002
+    """Forget a repository with its history; how many rows were held.
+
+    Answers asked for up to `at` don't bring it back. `id` may be 0 where it isn't known.
+    """
+    return execute(conn, "catalog_forget", full_name=full_name.lower(), id=id, at=at)
+
+
+def catalog_orgs_upsert(conn: Connection, sights: Sequence[OwnerSight]) -> list[ChangedOwner]:
+    """Put what was seen later than what is held; what changed. No id twice in one call."""
+    rows = orjson.dumps([asdict(each) for each in sights]).decode()
+    return statements.rows(conn, "catalog_orgs_upsert", ChangedOwner, rows=rows)
+
+
+def catalog_orgs_evict(conn: Connection, ids: Sequence[int]) -> int:
+    """Take out who was seen earlier with a login that one of `ids` has now."""
+    return execute(conn, "catalog_orgs_evict", ids=list(ids))
+
+
+def catalog_orgs_forget(conn: Connection, login: str, *, at: datetime) -> int:
+    """Forget an owner; how many rows were held. Its repositories stay till they are gone too."""
+    return execute(conn, "catalog_orgs_forget", login=login.lower(), at=at)
+
+
+def catalog_purge_note(conn: Connection, tags: Sequence[str], *, at: datetime) -> int:
+    """Note tags (`repo:…`, `owner:…`, `all`) as purged, for `LookedUp.purged`."""
+    return execute(conn, "catalog_purge_note", tags=list(tags), at=at)
+
+
+def catalog_gone_prune(conn: Connection, *, before: datetime) -> int:
+    """Forget who was gone before a moment; how many."""
+    return execute(conn, "catalog_gone_prune", before=before)
+
+
+def catalog_purges_prune(conn: Connection, *, before: datetime) -> int:
+    """Forget purges noted before a moment; how many."""
+    return execute(conn, "catalog_purges_prune", before=before)
+
+
+def catalog_days_prune(conn: Connection, *, before: datetime, rows: int = 5_000) -> int:
+    """Forget history before a day, `rows` at most; how many."""
+    return execute(conn, "catalog_days_prune", before=before.date(), rows=rows)
