@@ -3,18 +3,23 @@
 Three retries, a day's age at most, dead letters kept for a week. What Redis can't do is always a
 lost connection to Dramatiq, which then tries again: left as they are, time-outs and refused
 writes end its consumer threads for good, silently. An idle worker looks for jobs every 100 ms.
-A worker that is told to stop finishes its jobs, however often it is told.
+A worker that is told to stop finishes its jobs, however often it is told. Of what a worker has
+taken, the most urgent queue's jobs come first.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import signal
+import socket
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 import redis
-from dramatiq import Broker, Middleware
+from dramatiq import Actor, Broker, Message, Middleware
 from dramatiq.broker import Consumer
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import ConnectionClosed
@@ -22,14 +27,16 @@ from dramatiq.middleware import (
     AgeLimit,
     Callbacks,
     CurrentMessage,
-    Retries,
     ShutdownNotifications,
     TimeLimit,
 )
 from periodiq import PeriodiqMiddleware
 
-from webapp.jobs import NAMESPACE, QUEUES, client
+from webapp.jobs import NAMESPACE, QUEUES, Enqueue, client, placed
+from webapp.queues import HEARTBEATS, SEEN_WITHIN, WORKERS
 from webapp.secret import Secret
+from workers.again import Again
+from workers.attempts import Attempts
 
 IDLE_POLL_MS = 100
 TIMEOUT = 5.0
@@ -63,13 +70,37 @@ class JobBroker(RedisBroker):
             middleware=_middleware(),
         )
         self._consumed: set[str] = set()
+        self._put = Enqueue(self.client)
+        self._started = time.time()
         for queue in QUEUES:
             self.declare_queue(queue)
 
+    def declare_actor(self, actor: Actor[Any, Any]) -> None:
+        """As Dramatiq's own; among what a worker has taken, lower numbers come first."""
+        actor.priority = actor.priority or QUEUES.index(actor.queue_name)
+        super().declare_actor(actor)
+
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+        """As the web's (webapp.jobs); `delay` is in ms. Raises ConnectionClosed.
+
+        A delayed job that is due now insists: the one that has its claim may wait for longer.
+        """
+        own = placed(message, delay)
+        self.emit_before("enqueue", own, delay)
+        try:
+            self._put(own, insist=delay is None)
+        except redis.RedisError as error:
+            raise _lost(error) from None
+        self.emit_after("enqueue", own, delay)
+        return own
+
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5_000) -> Consumer:
         """As Dramatiq's own, looking often, and taking up again what an outage made it drop."""
-        if queue_name in self._consumed and queue_name.endswith(".DQ"):
-            self._return_dropped(queue_name)
+        if queue_name.endswith(".DQ"):
+            if queue_name in self._consumed:
+                self._return_dropped(queue_name)
+        elif queue_name == QUEUES[0]:
+            self._show_up()
         self._consumed.add(queue_name)
         return super().consume(queue_name, prefetch, min(timeout, IDLE_POLL_MS))
 
@@ -89,6 +120,23 @@ class JobBroker(RedisBroker):
             raise _lost(error) from None
         if dropped:
             self.do_requeue(queue_name, *dropped)
+
+    def _show_up(self) -> None:
+        """List this worker, and strike the dead off, at the start and after each outage.
+
+        That it lives Dramatiq notes with every command.
+        """
+        said = {"host": socket.gethostname(), "pid": os.getpid(), "started": self._started}
+        try:
+            self.client.hset(WORKERS, self.broker_id, json.dumps(said))
+            gone = (time.time() - SEEN_WITHIN) * 1000
+            alive = set(self.client.zrangebyscore(HEARTBEATS, gone, "+inf"))
+            own = self.broker_id.encode()
+            dead = set(self.client.hkeys(WORKERS)) - alive - {own}
+            if dead:
+                self.client.hdel(WORKERS, *dead)
+        except redis.RedisError as error:
+            raise _lost(error) from None
 
     def _dispatch(self, command: str) -> Callable[..., Any]:
         dispatch = super()._dispatch(command)  # type: ignore[no-untyped-call]
@@ -131,11 +179,14 @@ def _lost(error: redis.RedisError) -> ConnectionClosed:
 def _middleware() -> list[Middleware]:
     return [
         AgeLimit(max_age=MAX_AGE_MS),
-        TimeLimit(time_limit=TIME_LIMIT_MS),
         ShutdownNotifications(),
         StopOnce(),
         Callbacks(),
         CurrentMessage(),
         PeriodiqMiddleware(),
-        Retries(max_retries=MAX_RETRIES, min_backoff=MIN_BACKOFF_MS, max_backoff=MAX_BACKOFF_MS),
+        # What comes later here hears first how a job ended: a job's time is stopped, then it is
+        # enqueued again, then what became of it is told.
+        Attempts(),
+        Again(max_retries=MAX_RETRIES, min_backoff=MIN_BACKOFF_MS, max_backoff=MAX_BACKOFF_MS),
+        TimeLimit(time_limit=TIME_LIMIT_MS),
     ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+
+DAY = 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +18,23 @@ class Periodic:
     at: int = 0
 
 
-TIMETABLE = (Periodic("heartbeat", "upkeep"),)
+TIMETABLE = (
+    Periodic("heartbeat", "upkeep"),
+    Periodic("sweep", "invalidation"),
+)
 
 
-def due(moment: datetime, table: tuple[Periodic, ...] = TIMETABLE) -> list[Periodic]:
-    """What is due in this minute (UTC)."""
-    utc = moment.astimezone(UTC)
-    minute = utc.hour * 60 + utc.minute
-    return [each for each in table if minute % each.every == each.at % each.every]
+def minute_of(moment: datetime) -> int:
+    """Whole minutes since 1970, UTC, whose midnights are multiples of a day."""
+    return int(moment.timestamp()) // 60
+
+
+def due(after: int, until: int, table: tuple[Periodic, ...] = TIMETABLE) -> list[Periodic]:
+    """What became due after one minute and until another, each once however often; the table's
+    order. Of a longer time than a day the last day is looked at: every row is in it."""
+    minutes = [minute % DAY for minute in range(max(after, until - DAY) + 1, until + 1)]
+    return [
+        each
+        for each in table
+        if any(minute % each.every == each.at % each.every for minute in minutes)
+    ]

@@ -6,16 +6,19 @@ import time
 from datetime import UTC, datetime
 
 import dramatiq
-from dramatiq import Message
+import redis
 from dramatiq.middleware import CurrentMessage
 from periodiq import cron
 
-from webapp.jobs import HEARTBEAT_EXPIRY, WORKER_HEARTBEAT
+from webapp.jobs import HEARTBEAT_EXPIRY, WORKER_HEARTBEAT, Enqueue, Guard, message_of
 from workers.broker import JobBroker
-from workers.timetable import due
+from workers.timetable import TIMETABLE, Periodic, due, minute_of
 
 QUEUE = "upkeep"
-TICK_KEPT = 600
+TICK = "fw:tick"
+"""The last minute whose jobs are enqueued."""
+SET_BACK = 10
+"""Minutes. A note from further ahead was made by a clock that has been set back since."""
 
 
 def register(broker: JobBroker) -> None:
@@ -28,27 +31,32 @@ def register(broker: JobBroker) -> None:
 
     @dramatiq.actor(queue_name=QUEUE, broker=broker, max_retries=0, periodic=cron("* * * * *"))
     def tick() -> None:
-        """Enqueue what is due this minute, once, however many schedulers there are.
+        """Enqueue what became due since the last tick, once, however many schedulers there are.
 
-        It does nothing else: periodiq drops a late tick, and a tick's retries.
+        It does nothing else: periodiq drops a late tick, and a tick's retries. What they would
+        have enqueued the next one does.
         """
-        moment = _scheduled_at()
-        if broker.client.set(tick_key(moment), 1, nx=True, ex=TICK_KEPT):
-            for each in due(moment):
-                broker.enqueue(
-                    Message(
-                        queue_name=each.queue,
-                        actor_name=each.actor,
-                        args=(),
-                        kwargs={},
-                        options={},
-                    )
-                )
+        enqueue_due(broker.client, minute_of(_scheduled_at()))
 
 
-def tick_key(moment: datetime) -> str:
-    """The key that the first tick of a minute takes."""
-    return f"fw:tick:{moment.astimezone(UTC):%Y-%m-%dT%H:%M}"
+def enqueue_due(client: redis.Redis, minute: int, table: tuple[Periodic, ...] = TIMETABLE) -> None:
+    """The jobs that became due until a minute; nothing where another tick has done it.
+
+    All of them and the note that they are enqueued are one step: a tick that dies loses none.
+    Raises redis.RedisError.
+    """
+    enqueue = Enqueue(client)
+    while True:
+        held = client.get(TICK)
+        text = held.decode() if isinstance(held, bytes) else ""
+        last = int(text) if text else minute - 1
+        if last - minute > SET_BACK:
+            last = minute - 1
+        if last >= minute:
+            return
+        jobs = [message_of(each.actor, each.queue) for each in due(last, minute, table)]
+        if enqueue(*jobs, guard=Guard(TICK, text, str(minute))) is not None:
+            return
 
 
 def _scheduled_at() -> datetime:

@@ -11,6 +11,8 @@ import redis
 from tests.workers.processes import WORKER, Process, beats_since, running, wait_for
 from webapp.jobs import Jobs
 from webapp.secret import Secret
+from workers import upkeep
+from workers.broker import JobBroker
 
 
 @pytest.fixture
@@ -23,6 +25,15 @@ def jobs(broker_url: str) -> Iterator[Jobs]:
     jobs = Jobs(Secret(broker_url))
     yield jobs
     jobs.close()
+
+
+@pytest.fixture
+def broker(broker_url: str) -> Iterator[JobBroker]:
+    """A worker's broker in this process, with the actors of upkeep; see `work_off`."""
+    broker = JobBroker(Secret(broker_url))
+    upkeep.register(broker)
+    yield broker
+    broker.close()
 
 
 @pytest.fixture

@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from dramatiq import Worker
+
 from webapp.errors import BrokerUnavailable
 from webapp.jobs import Jobs
+from workers.broker import JobBroker
 
 ROOT = Path(__file__).parents[2]
 WORKER = (
@@ -97,3 +100,13 @@ def beats_since(jobs: Jobs, moment: float) -> bool:
     except BrokerUnavailable:
         return False
     return worker is not None and worker >= moment
+
+
+def work_off(broker: JobBroker, queue: str = "upkeep") -> None:
+    """Do all that is in a queue, delayed jobs included, in a worker of this process."""
+    worker = Worker(broker, worker_timeout=20, worker_threads=2)
+    worker.start()
+    try:
+        broker.join(queue, interval=5, timeout=10_000)
+    finally:
+        worker.stop()
