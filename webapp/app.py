@@ -13,7 +13,7 @@ from webapp import cli, services
 from webapp.hitpath import HitPath
 from webapp.services import Services
 from webapp.settings import Settings
-from webapp.views import graphql, health, mirror
+from webapp.views import graphql, health, mirror, webhooks
 from webapp.views.api import blueprint as api
 from webapp.views.dashboard import blueprint as dashboard
 from webapp.views.guard import Guard
@@ -37,6 +37,7 @@ def create_app(settings: Settings) -> Flask:
           guard        Host is ours; what the blueprint asks of its callers
             mirror     scope by Authorization -> canonical target -> the ladder (serve.py)
             graphql    passed through; for the service's eyes queries only
+            webhooks   by signature; what they purge is in webhooks.py
             api        validated by its models
             dashboard  pages
             health     open to all
@@ -61,6 +62,7 @@ def create_app(settings: Settings) -> Flask:
     guard.install(app)
     app.register_blueprint(mirror.blueprint(built, guard))
     app.register_blueprint(graphql.blueprint(built, guard))
+    app.register_blueprint(webhooks.blueprint(built))
     app.register_api(api.blueprint(built, guard))
     app.register_blueprint(dashboard.blueprint(built, guard))
     app.register_blueprint(health.blueprint(built))

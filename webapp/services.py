@@ -32,14 +32,17 @@ from webapp.github.exchange import Exchange
 from webapp.github.outage import Outage
 from webapp.github.points import Points
 from webapp.hosts import Hosts
+from webapp.invalidation import Invalidation
 from webapp.jobs import Jobs
 from webapp.policy import Periods
 from webapp.purging import Purger
+from webapp.refetching import Refetching
 from webapp.serve import Ladder
 from webapp.settings import Settings
 from webapp.shares import Shares
 from webapp.telemetry.recorder import Recorder
 from webapp.watches import Watches
+from webapp.webhooks import Webhooks
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
@@ -59,6 +62,9 @@ class Services:
     points: Points
     ladder: Ladder
     purger: Purger
+    invalidation: Invalidation
+    refetching: Refetching
+    webhooks: Webhooks
     near: Near
     jobs: Jobs
     watches: Watches
@@ -98,11 +104,12 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
     redis.catch_up = purger.catch_up
     points = Points(redis)
     demand = Demand(redis)
+    credentials = Credentials(settings, redis)
     client = Client(
         api_url=settings.github_api_url,
         graphql_url=settings.github_graphql_url,
         exchange=Exchange(settings.github_api_url, archive),
-        credentials=Credentials(settings, redis),
+        credentials=credentials,
         budget=Budget(redis),
         points=points,
         outage=Outage(),
@@ -111,6 +118,8 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
     shares = Shares(settings.web_threads)
     near = Near(settings.redis_url, limit=settings.near_mb * 1024 * 1024)
     fetcher = Fetcher(store, client, finisher, shares)
+    invalidation = Invalidation(purger, database, jobs, credentials.installed)
+    watches = Watches(settings.watch, database)
     services = Services(
         settings=settings,
         callers=Callers(settings),
@@ -125,9 +134,12 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
         points=points,
         ladder=Ladder(store, archive, fetcher, finisher),
         purger=purger,
+        invalidation=invalidation,
+        refetching=Refetching(watches, demand, store, fetcher),
+        webhooks=Webhooks(settings.github_webhook_secret, invalidation, purger, database, jobs),
         near=near,
         jobs=jobs,
-        watches=Watches(settings.watch, database),
+        watches=watches,
         demand=demand,
         recorder=Recorder(points.flush, demand.flush),
     )

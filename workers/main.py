@@ -14,6 +14,8 @@ _settings = settings()
 logs.configure(_settings.log_level, _settings.log_format)
 services = build(_settings)
 broker = JobBroker(_settings.broker_url)
-invalidation.register(broker, services.purger)
+invalidation.register(
+    broker, services.purger, services.webhooks, services.invalidation, services.refetching
+)
 upkeep.register(broker)
 dramatiq.set_broker(broker)

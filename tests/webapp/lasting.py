@@ -67,7 +67,7 @@ def emptied(environ: Mapping[str, str], github: StandIn) -> None:
             return  # what is archived has its tags
         client.delete(*keys)
     with psycopg.connect(environ["DATABASE_URL"], autocommit=True) as connection:
-        connection.execute("TRUNCATE upstream_responses, purges")
+        connection.execute("TRUNCATE upstream_responses, purges, webhook_deliveries, list_purges")
 
 
 def recovered(forewarm: Forewarm) -> None:

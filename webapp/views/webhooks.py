@@ -1,0 +1,42 @@
+"""POST /webhooks/github: 202; 401 bad or no signature; 400 malformed; 413 over BODY_MAX; 503.
+
+Bodies are read by a quarter of the threads at most (shares.py): whoever knows the address may send
+one, and slow ones must not starve hits. What is refused changes nothing and is kept nowhere.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from webapp.errors import RequestRefused, WaitedTooLong
+from webapp.services import Services
+from webapp.views.mirror import read_body
+from webapp.views.responses import json_response
+from webapp.webhooks import Envelope
+
+BODY_MAX = 25 * 1024 * 1024  # bytes; GitHub sends nothing larger
+
+
+def blueprint(services: Services) -> Blueprint:
+    """The view."""
+    views = Blueprint("webhooks", __name__)
+
+    @views.post("/webhooks/github")
+    def receive() -> Response:
+        """One delivery."""
+        headers = request.headers
+        envelope = Envelope(
+            event=headers.get("X-GitHub-Event", ""),
+            delivery=headers.get("X-GitHub-Delivery", ""),
+            signature=headers.get("X-Hub-Signature-256", ""),
+            content_type=headers.get("Content-Type", ""),
+        )
+        try:
+            body = read_body(services.shares, BODY_MAX)
+        except (RequestRefused, WaitedTooLong) as error:
+            services.webhooks.refused(envelope.event, str(error))
+            raise
+        receipt = services.webhooks.receive(body, envelope)
+        return json_response({"delivery": receipt.delivery, "result": receipt.result}, 202)
+
+    return views
