@@ -15,6 +15,8 @@ _signals = Namespace()
 served = _signals.signal("served")
 # resource, lane, path, status, seconds, revalidated
 upstream_called = _signals.signal("upstream-called")
+# path; before each upstream_called, in the same thread
+upstream_calling = _signals.signal("upstream-calling")
 # tags, hard, cause, detail
 purged = _signals.signal("purged")
 # queue, actor, result (done, retried, dead, put_off, skipped), seconds, attempt

@@ -30,7 +30,7 @@ from webapp.github.session import (
     is_whole,
 )
 from webapp.policy import match
-from webapp.signals import upstream_called
+from webapp.signals import upstream_called, upstream_calling
 
 PASSED_ON = ("Content-Type", "X-GitHub-Api-Version", "Accept")
 """Request headers of a write that GitHub gets as the caller sent them."""
@@ -110,6 +110,8 @@ class Exchange:
     def _answer(self, session: requests.Session, ask: Ask) -> Answer:
         began = time.perf_counter()
         status, confirmed = 0, False
+        path = ask.path_url.partition("?")[0]
+        upstream_calling.send(self, path=path)
         try:
             response = session.send(ask, **environment(session, self._api_url))
         except GitHubUnavailable as error:
@@ -123,7 +125,7 @@ class Exchange:
         finally:
             upstream_called.send(
                 self,
-                path=ask.path_url.partition("?")[0],
+                path=path,
                 status=304 if confirmed else status,
                 seconds=time.perf_counter() - began,
                 revalidated=confirmed,
