@@ -18,6 +18,7 @@ import redis
 from webapp.cache.backend import EntryBackend
 from webapp.cache.entry import Entry, Versions, decode, encode
 from webapp.cache.keys import lease_key, tag_key
+from webapp.cache.results import forgotten_with
 from webapp.errors import StoreUnavailable
 
 PURGES_CHANNEL = "fw:purges"
@@ -115,7 +116,7 @@ class Store:
         `through` is a plain client, for catching up a Redis that isn't trusted yet.
         """
         written = self.backend.scripts["purge"](
-            keys=[tag_key(tag) for tag in tags],
+            keys=[tag_key(tag) for tag in (*tags, *forgotten_with(tags))],
             args=[
                 int(hard),
                 self._tag_ms,
