@@ -1,5 +1,9 @@
 """script/test: lint, then every test; the arguments are pytest's.
 
+Most tests wait for a server more than they compute, so a process a core runs them, each with
+stores of its own. Those that measure (marked `alone`) follow one by one, with the machine to
+themselves.
+
 Policy: what can't run here is said loudly, and under CI is a failure rather than a skip.
 """
 
@@ -10,10 +14,16 @@ import shutil
 import subprocess
 import sys
 
+import pytest
+
 from script import checks
 from script.var import ROOT
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+PROCESSES_MAX = 4
+SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", str(PROCESSES_MAX), "--dist", "loadfile")
+FINE = {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
+RUNS = {"side by side": ("-m", "not alone", *SIDE_BY_SIDE), "alone": ("-m", "alone")}
 BROWSER_TESTS = ROOT / "tests" / "browser"
 
 
@@ -47,12 +57,24 @@ def main(arguments: list[str]) -> int:
         print(f"script/test: {refusal}", file=sys.stderr)
         return 1
     failures = checks.run()
-    tests = subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=ROOT, check=False)
+    statuses = {name: run([*options, *arguments]) for name, options in RUNS.items()}
+    failed = [name for name, status in statuses.items() if status not in FINE]
+    if set(statuses.values()) == {pytest.ExitCode.NO_TESTS_COLLECTED}:
+        failed = ["nothing was collected"]
     if refusal:
         print(f"script/test: {refusal}", file=sys.stderr)
     if failures:
         print(f"script/test: failed before the tests: {', '.join(failures)}", file=sys.stderr)
-    return tests.returncode or bool(failures)
+    if failed:
+        print(f"script/test: tests failed: {', '.join(failed)}", file=sys.stderr)
+    return int(bool(failures or failed))
+
+
+def run(arguments: list[str]) -> int:
+    """Run pytest; its exit status."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments], cwd=ROOT, check=False
+    ).returncode
 
 
 if __name__ == "__main__":
