@@ -114,24 +114,25 @@ class Fetcher:
             if arrival and read and read.entry and _filled_since(arrival, read):
                 return Fetched(Outcome.COALESCED, read.entry.status, entry=read.entry)
 
-    def refresh(self, wish: Wish, read: Read) -> None:
-        """Fetch behind a reader who was served stale, unless someone does already.
+    def refresh(self, wish: Wish, read: Read) -> Fetched | None:
+        """Fetch what nobody waits for, unless someone does already; an answer in it is closed.
 
         Raises GitHubUnavailable, StoreUnavailable.
         """
         with self._flights.board(wish.key) as (flight, leading):
             if not leading:
-                return
+                return None
             lease, flight.versions = self._store.acquire(wish.key, wish.tags)
             if lease is None:
-                return
+                return None
             if _filled_since(read, self._store.read(wish.key, wish.tags)):
                 # Another's refresh ended while this one was queued.
                 self._store.release(lease)
-                return
-            flight.result = self._ask(wish, read.entry, lease)
+                return None
+            flight.result = self._ask(wish, _validating(read), lease)
             if flight.result.answer:
                 flight.result.answer.close()
+            return flight.result
 
     def _read(self, wish: Wish) -> Read | None:
         try:

@@ -20,6 +20,8 @@ class Hosts:
         self._public_url = settings.public_url
         self._public_host = urlsplit(settings.public_url or "").netloc.lower()
         self._loopback = settings.loopback
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        self._bound = f"{host.lower()}:{settings.port}"
 
     def is_ours(self, host: str) -> bool:
         """Whether a Host (or X-Forwarded-Host) header names us."""
@@ -27,6 +29,11 @@ class Hosts:
         return bool(host) and (
             host == self._public_host or (self._loopback and is_loopback_host(host))
         )
+
+    @property
+    def own_base_url(self) -> str:
+        """Where links point when nobody asks: PUBLIC_URL, or on a loopback bind its address."""
+        return self._public_url or f"http://{self._bound}"
 
     def base_url(self, scheme: str, host: str) -> str:
         """Without a trailing slash; the host must be ours."""

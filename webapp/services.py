@@ -14,6 +14,7 @@ from flask import Flask
 from flask_caching import Cache
 
 from webapp import scrub
+from webapp.audit import Audit
 from webapp.cache.backend import CACHE_TYPE, EntryBackend
 from webapp.cache.connection import Connection
 from webapp.cache.near import Near
@@ -31,16 +32,20 @@ from webapp.github.etags import Formula
 from webapp.github.exchange import Exchange
 from webapp.github.outage import Outage
 from webapp.github.points import Points
+from webapp.hitpath import PREFIX
 from webapp.hosts import Hosts
 from webapp.invalidation import Invalidation
 from webapp.jobs import Jobs
 from webapp.policy import Periods
 from webapp.purging import Purger
+from webapp.queues import Queues
 from webapp.refetching import Refetching
 from webapp.serve import Ladder
 from webapp.settings import Settings
 from webapp.shares import Shares
 from webapp.telemetry.recorder import Recorder
+from webapp.warming.runs import Runs
+from webapp.warming.warmer import Warmer
 from webapp.watches import Watches
 from webapp.webhooks import Webhooks
 
@@ -67,8 +72,11 @@ class Services:
     webhooks: Webhooks
     near: Near
     jobs: Jobs
+    queues: Queues
+    audit: Audit
     watches: Watches
     demand: Demand
+    warming: Runs
     recorder: Recorder
 
     def close(self) -> None:
@@ -120,10 +128,20 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
     fetcher = Fetcher(store, client, finisher, shares)
     invalidation = Invalidation(purger, database, jobs, credentials.installed)
     watches = Watches(settings.watch, database)
+    hosts = Hosts(settings)
+    warmer = Warmer(
+        store=store,
+        fetcher=fetcher,
+        periods=periods,
+        watches=watches,
+        demand=demand,
+        redis=redis,
+        base_url=hosts.own_base_url + PREFIX,
+    )
     services = Services(
         settings=settings,
         callers=Callers(settings),
-        hosts=Hosts(settings),
+        hosts=hosts,
         shares=shares,
         caching=caching,
         redis=redis,
@@ -139,8 +157,11 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
         webhooks=Webhooks(settings.github_webhook_secret, invalidation, purger, database, jobs),
         near=near,
         jobs=jobs,
+        queues=Queues(jobs),
+        audit=Audit(database),
         watches=watches,
         demand=demand,
+        warming=Runs(database, jobs, watches, warmer),
         recorder=Recorder(points.flush, demand.flush),
     )
     demand.listen(services)

@@ -6,7 +6,7 @@ import dramatiq
 
 from webapp.services import build
 from webapp.telemetry import logs
-from workers import invalidation, upkeep
+from workers import invalidation, upkeep, warming
 from workers.broker import JobBroker
 from workers.environment import settings
 
@@ -17,5 +17,6 @@ broker = JobBroker(_settings.broker_url)
 invalidation.register(
     broker, services.purger, services.webhooks, services.invalidation, services.refetching
 )
+warming.register(broker, services.warming)
 upkeep.register(broker)
 dramatiq.set_broker(broker)

@@ -21,6 +21,7 @@ class Periodic:
 TIMETABLE = (
     Periodic("heartbeat", "upkeep"),
     Periodic("sweep", "invalidation"),
+    Periodic("warm_due", "warming"),
 )
 
 

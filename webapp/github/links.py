@@ -62,5 +62,14 @@ def rewritten_location(location: str, api_url: str, base_url: str) -> str:
     return base_url + location[len(api_url) :] if _is_ours(location, api_url) else location
 
 
+def next_query(link: str) -> str:
+    """The query of a Link header's next page, '' where there is none."""
+    for found in _LINK.finditer(link):
+        target, parameters = found.groups()
+        if 'rel="next"' in parameters:
+            return str(urlsplit(target).query)
+    return ""
+
+
 def _is_ours(url: str, api_url: str) -> bool:
     return url.startswith(api_url) and url[len(api_url) : len(api_url) + 1] in {"", "/", "?", "#"}

@@ -29,6 +29,7 @@ create table warming_runs (
     last_error   text,
     lease        text,
     leased_until timestamptz,
+    put_off_to   timestamptz,
     created_at   timestamptz not null default now(),
     started_at   timestamptz,
     ended_at     timestamptz
@@ -50,4 +51,5 @@ comment on column warming_runs.place is 'which of the plan is next';
 comment on column warming_runs.page is 'query of the next page of the list at that place; null: its first';
 comment on column warming_runs.total is 'known so far: a list''s pages are known once its first is';
 comment on column warming_runs.saved is 'points that 304s didn''t cost';
+comment on column warming_runs.put_off_to is 'no budget, or no GitHub: not taken up before';
 comment on column warming_runs.lease is 'token of the worker that runs it now';

@@ -1,0 +1,175 @@
+"""Refreshes answers before they expire, as plan.py decides, through the fetch that serving uses:
+the same keys, the same lease, nothing asked twice. In the service scope and the lane of warming.
+
+What GitHub refuses (gone, forbidden, too large to keep) isn't tried again for REFUSED_FOR: sorted
+set `fw:w:refused` of asked texts, by when.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from webapp.cache.connection import Connection
+from webapp.cache.entry import Entry
+from webapp.cache.keys import SERVICE, canonical_query
+from webapp.cache.store import Read, Store
+from webapp.demand import KEPT, Asked, Demand
+from webapp.errors import OutOfBudget
+from webapp.fetching import Fetched, Fetcher, Wish
+from webapp.github.client import Asker
+from webapp.github.limits import Lane
+from webapp.github.links import next_query
+from webapp.policy import HOUR, Periods, match
+from webapp.warming.plan import Lead, due, followed, paged, planned
+from webapp.watches import OWNER, REPO, Watch, Watches, watch_name
+
+ASKER = Asker(SERVICE, lane=Lane.WARMING, consumer="warming")
+REFUSED, REFUSED_FOR = "fw:w:refused", 1 * HOUR
+MOST_DUE = 600
+"""Answers of one scheduled run: about what the lane lets in a minute, so that what becomes due
+meanwhile, and is asked for more, soon has its turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Warmed:
+    """What became of one answer; `asked` tells whether GitHub was, `gone` that it is no more."""
+
+    asked: bool = False
+    points: int = 0
+    saved: int = 0
+    failed: bool = False
+    gone: bool = False
+    next_page: str | None = None
+    """Its query, where a list goes on."""
+
+
+class Warmer:
+    """One per process."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        fetcher: Fetcher,
+        periods: Periods,
+        watches: Watches,
+        demand: Demand,
+        redis: Connection,
+        base_url: str,
+        lead: Lead | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`base_url` is the mirror's, for answers that nobody has asked for; `clock` gives Unix
+        seconds."""
+        self._store = store
+        self._fetcher = fetcher
+        self._periods = periods
+        self._watches = watches
+        self._demand = demand
+        self._redis = redis
+        self._base_url = base_url
+        self._lead = lead or Lead()
+        self._clock = clock
+
+    def plan(self, names: Sequence[str] = ()) -> list[Asked]:
+        """All that these names keep warm, or else all watches. Raises StoreUnavailable."""
+        watched = {each.name: each for each in self._watches.all()}
+        watches = [watched.get(name) or _unwatched(name) for name in map(watch_name, names)]
+        watches = watches or list(watched.values())
+        owners = dict.fromkeys(each.owner for each in watches)
+        asked = [each for owner in owners for each in self._demand.asked_since(KEPT, owner)]
+        refused = self._refused()
+        return [
+            each
+            for each in planned(watches, asked, self._base_url)
+            if each.text not in refused and self._period(each) > 0
+        ]
+
+    def due(self, most: int = MOST_DUE) -> list[Asked]:
+        """Of all watches, what is to be refreshed now, as far as Redis tells. GitHub isn't asked.
+
+        Raises StoreUnavailable.
+        """
+        found = []
+        for each in self.plan():
+            if self._any_page_due(each):
+                found.append(each)
+                if len(found) == most:
+                    break
+        return found
+
+    def warm(self, asked: Asked) -> Warmed:
+        """Refresh one answer if it is due, unless somebody else does just now.
+
+        Raises OutOfBudget, GitHubUnavailable, CredentialRefused, StoreUnavailable.
+        """
+        wish, read = self._look(asked)
+        if not self._due(asked, wish, read):
+            return Warmed(next_page=_next_page(read.entry))
+        fetched = self._fetcher.refresh(wish, read)
+        if fetched is None:
+            return Warmed(next_page=_next_page(read.entry))
+        answer, entry = fetched.answer, fetched.entry
+        if answer and answer.limited:
+            wait = float(answer.headers.get("Retry-After", "60"))
+            raise OutOfBudget(self._clock() + wait, "limit")
+        if entry is None or entry.negative:
+            self._refuse(asked)
+            return Warmed(asked=True, points=1, failed=True, gone=_gone(fetched))
+        free = fetched.status == 304
+        return Warmed(
+            asked=True,
+            points=int(not free),
+            saved=int(free),
+            next_page=_next_page(entry),
+        )
+
+    def _period(self, asked: Asked) -> float:
+        return self._periods.fresh_of(match(asked.target.path).resource)
+
+    def _look(self, asked: Asked) -> tuple[Wish, Read]:
+        wish = Wish.of(asked.target, ASKER, asked.base_url)
+        return wish, self._store.read(wish.key, wish.tags)
+
+    def _due(self, asked: Asked, wish: Wish, read: Read) -> bool:
+        lead = self._lead.of(wish.key, self._period(asked))
+        return due(read.entry, read.versions, self._clock(), lead=lead, asked_at=asked.at)
+
+    def _any_page_due(self, asked: Asked) -> bool:
+        """Of a list's pages, as far as their Links are held."""
+        page: str | None = asked.target.query
+        while page is not None:
+            at = paged(asked, page)
+            wish, read = self._look(at)
+            if self._due(at, wish, read):
+                return True
+            page = _next_page(read.entry) if followed(asked) else None
+        return False
+
+    def _refuse(self, asked: Asked) -> None:
+        now = self._clock()
+        self._redis.zadd(REFUSED, {asked.text: now + REFUSED_FOR})
+        self._redis.zremrangebyscore(REFUSED, "-inf", now)
+        self._redis.expire(REFUSED, int(REFUSED_FOR))
+        self._demand.forget(asked)
+
+    def _refused(self) -> set[str]:
+        found: Any = self._redis.zrangebyscore(REFUSED, self._clock(), "+inf")
+        return {text.decode() for text in found}
+
+
+def _gone(fetched: Fetched) -> bool:
+    return fetched.status in {404, 410, 451}
+
+
+def _next_page(entry: Entry | None) -> str | None:
+    query = next_query(entry.link) if entry else ""
+    return canonical_query(query) if query else None
+
+
+def _unwatched(name: str) -> Watch:
+    """A name that is warmed once."""
+    return Watch(name, REPO if "/" in name else OWNER, "")
