@@ -17,7 +17,7 @@ from __future__ import annotations
 import hmac
 from enum import Enum
 
-from flask import Flask, request
+from flask import Flask, g, request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from webapp.callers import KEY_PREFIX, Callers
@@ -91,6 +91,10 @@ class Guard:
         """For a form of ours."""
         return self._signer.dumps("form")
 
+    def who(self) -> str:
+        """Who sent a write that was let through, as the audit names them."""
+        return str(g.get("who", "nobody"))
+
     def _check_host(self) -> None:
         # Empty where there is none, where there are two, and where it can't be a host's name.
         named, forwarded = request.host, request.headers.get("X-Forwarded-Host", "")
@@ -101,10 +105,12 @@ class Guard:
         authorization = request.headers.get("Authorization", "")
         if not authorization:
             if self._open_to_peer():
+                g.who = "loopback"
                 return
             raise RequestRefused(401, "Requires authentication", **_challenge())
         user, password = _given(authorization)
         if self._is_admin(user, password):
+            g.who = "admin"
             return
         key = password if password.startswith(KEY_PREFIX) else user or ""
         if not key.startswith(KEY_PREFIX):

@@ -67,6 +67,8 @@ def add(views: APIBlueprint, services: Services, guard: Guard) -> None:
         if not tags:
             raise RequestRefused(400, "tags or paths: name at least one")
         purged = services.purger.purge(tags, hard=body.hard, cause="operator", detail="/api/purge")
+        what = "cache purged hard" if body.hard else "cache purged softly"
+        services.audit.note(guard.who(), what, " ".join(tags))
         return json_response({"purged": purged})
 
     @views.get("/entries")

@@ -1,0 +1,7 @@
+-- Serves: what operators did, the last first; further back by the id of the last that was read.
+-- Index: audit_pkey
+select id, at, who, what, target, detail
+from audit
+where id < %(before)s
+order by id desc
+limit %(rows)s
