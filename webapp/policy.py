@@ -212,6 +212,8 @@ class Match:
     """What the table says of one canonical path."""
 
     resource: Resource
+    pattern: str
+    """Which of the row's paths it fits."""
     owner: str | None
     repo: str | None
     tags: tuple[str, ...]
@@ -234,7 +236,7 @@ class Periods:
 DEFAULT_PERIODS = Periods(MappingProxyType({row.name: row.fresh for row in RESOURCES}))
 
 
-_ROWS = tuple((row, split(path)) for row in RESOURCES for path in row.paths)
+_ROWS = tuple((row, path, split(path)) for row in RESOURCES for path in row.paths)
 _REFUSED = tuple(split(path) for path in REFUSED)
 
 
@@ -242,12 +244,14 @@ _REFUSED = tuple(split(path) for path in REFUSED)
 def match(path: str) -> Match:
     """The row and tags of a canonical path, which starts with a slash; every path has one."""
     segments = split(path)
-    for row, pattern in _ROWS:
+    for row, path_pattern, pattern in _ROWS:
         names = fit(pattern, segments)
         if names is None:
             continue
         owner, repo = names.get("owner"), names.get("repo")
-        return Match(row, owner, repo, (*_own_tags(row, owner, repo), *_shared_tags(owner)))
+        return Match(
+            row, path_pattern, owner, repo, (*_own_tags(row, owner, repo), *_shared_tags(owner))
+        )
     raise AssertionError("the table's last row takes every path")
 
 

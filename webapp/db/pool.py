@@ -15,6 +15,7 @@ import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
@@ -45,6 +46,15 @@ log = logging.getLogger(__name__)
 logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
 
 Pool = ConnectionPool[PatientConnection]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolUse:
+    """Connections asked for, those that had to be waited for, and how long in all."""
+
+    requests: int
+    waits: int
+    wait_ms: int
 
 
 class Database:
@@ -93,6 +103,15 @@ class Database:
             raise DatabaseUnavailable(one_line(error)) from error
         finally:
             self._give_back(pool, conn)
+
+    def used(self) -> PoolUse:
+        """What was asked of this process' pool since the last time."""
+        told = self.pool.pop_stats() if self.pool is not None else {}
+        return PoolUse(
+            requests=told.get("requests_num", 0),
+            waits=told.get("requests_queued", 0),
+            wait_ms=told.get("requests_wait_ms", 0),
+        )
 
     def close(self) -> None:
         """Close every connection; the next use opens new ones."""

@@ -93,7 +93,11 @@ class Client:
         tried: list[Credential] = []
         for _ in range(CREDENTIALS_TRIED):
             ask = partial(
-                self._exchange.read, target, asker.scope, credential, held=held, deadline=deadline
+                self._exchange.read,
+                *(target, asker.scope, credential),
+                held=held,
+                deadline=deadline,
+                lane=asker.lane,
             )
             answer = self._spend(ask, asker, credential, resource, free=free)
             if answer.confirmed and _may_have_grown(answer, target, held):
@@ -151,6 +155,7 @@ class Client:
             headers=headers,
             body=body,
             deadline=deadline,
+            lane=asker.lane,
         )
         return self._spend(ask, asker, credential, resource, weight=WRITE_WEIGHT)
 
@@ -167,6 +172,7 @@ class Client:
             headers=headers,
             body=body,
             deadline=deadline,
+            lane=asker.lane,
         )
         weight = 1 if graphql.only_queries(body) else WRITE_WEIGHT
         return self._spend(ask, asker, credential, "graphql", weight=weight)
@@ -189,6 +195,7 @@ class Client:
                 headers=_JSON_BODY,
                 body=body,
                 deadline=deadline,
+                lane=asker.lane,
             )
             answer = self._spend(ask, asker, credential, "graphql", cost=cost)
             if answer.status != 401:

@@ -96,9 +96,7 @@ class Credentials:
             return [self._installed((owner or "").lower(), deadline)]
         return self._usable(self._tokens) or [ANONYMOUS]
 
-    def by_sight(
-        self, owners: Collection[str], deadline: float = 0.0
-    ) -> list[frozenset[str]]:
+    def by_sight(self, owners: Collection[str], deadline: float = 0.0) -> list[frozenset[str]]:
         """The service's owners (lower-case) in groups that are seen with one credential: what one
         GraphQL query may ask for. None at all without a token: GraphQL answers nobody else.
 
@@ -138,6 +136,17 @@ class Credentials:
         """Those set aside now on any process, the last refused first."""
         found = sorted(self._aside.present().items(), key=lambda each: -each[1])
         return [SetAside(id_, at, at + PERIOD) for id_, at in found]
+
+    def ids(self) -> list[str]:
+        """Of all that this Forewarm asks with by itself, set aside or not: no caller's own.
+
+        Raises CredentialRefused and GitHubUnavailable, with an App alone.
+        """
+        own = [each.id for each in self._tokens]
+        if self._app is not None:
+            own = [self._installation_id(each) for each in self._app.installations.every()]
+        public = [each.id for each in self._public]
+        return list(dict.fromkeys([*own, *(public or [ANONYMOUS.id])]))
 
     def installed(self, owner: str) -> None:
         """The App was installed on an owner, or removed: what was learnt of it is forgotten."""

@@ -21,6 +21,7 @@ from webapp.errors import GitHubUnavailable
 from webapp.github.answer import Answer
 from webapp.github.archive import Archive
 from webapp.github.credentials import Credential
+from webapp.github.limits import Lane
 from webapp.github.session import (
     USER_AGENT,
     Ask,
@@ -56,10 +57,12 @@ class Exchange:
         *,
         held: Entry | None,
         deadline: float,
+        lane: Lane = Lane.INTERACTIVE,
         conditional: bool = True,
     ) -> Answer:
         """GET; `deadline` in time.monotonic()'s seconds. Without validators unless conditional."""
         ask = self._ask("GET", self._api_url + target.url, target, credential, deadline)
+        ask.lane = lane.value
         ask.conditional = conditional
         if not scope.archived:
             _validate(ask, held if conditional else None)
@@ -79,9 +82,11 @@ class Exchange:
         headers: Mapping[str, str],
         body: Iterable[bytes] | bytes | None,
         deadline: float,
+        lane: Lane = Lane.INTERACTIVE,
     ) -> Answer:
         """Any other method, to `url`; tried once, whatever happens."""
         ask = self._ask(method, url, target, credential, deadline)
+        ask.lane = lane.value
         ask.headers.update({name: headers[name] for name in PASSED_ON if headers.get(name)})
         ask.prepare_body(body, None)
         return self._answer(self._plain, ask)
@@ -105,6 +110,7 @@ class Exchange:
         }
         ask.headers = CaseInsensitiveDict({name: value for name, value in headers.items() if value})
         ask.began, ask.deadline = time.time(), deadline
+        ask.resource = _resource_of(target)
         return ask
 
     def _answer(self, session: requests.Session, ask: Ask) -> Answer:
@@ -125,11 +131,18 @@ class Exchange:
         finally:
             upstream_called.send(
                 self,
+                resource=ask.resource,
+                lane=ask.lane,
                 path=path,
                 status=304 if confirmed else status,
                 seconds=time.perf_counter() - began,
                 revalidated=confirmed,
             )
+
+
+def _resource_of(target: Target) -> str:
+    """The table's row, or graphql, which isn't in it."""
+    return "graphql" if target.path == "/graphql" else match(target.path).resource.name
 
 
 def _validate(ask: Ask, held: Entry | None) -> None:

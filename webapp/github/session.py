@@ -37,13 +37,15 @@ UNREACHABLE = (requests.exceptions.RequestException, urllib3.exceptions.HTTPErro
 
 
 class Ask(requests.PreparedRequest):
-    """A prepared request that knows its archive key, its credential's fingerprint, its tags and
-    when it began (Unix seconds)."""
+    """A prepared request that knows its archive key, its credential's fingerprint, its tags,
+    what it is for and when it began (Unix seconds)."""
 
     archive_key: str = ""
     fingerprint: str = ""
     conditional: bool = True
     path: str = ""
+    resource: str = ""
+    lane: str = ""
     tags: tuple[str, ...] = ()
     began: float = 0.0
     deadline: float = 0.0  # time.monotonic()

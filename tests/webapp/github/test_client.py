@@ -392,8 +392,10 @@ def test_calls_are_announced_with_what_came_of_them(
 ) -> None:
     forewarm = start_forewarm()
     heard: list[tuple[str, int, bool, bool]] = []
+    whose: set[tuple[str, str]] = set()
 
     def hear(_: object, **what: Any) -> None:
+        whose.add((what["resource"], what["lane"]))
         heard.append((what["path"], what["status"], what["revalidated"], what["seconds"] > 0))
 
     with upstream_called.connected_to(hear):
@@ -410,6 +412,7 @@ def test_calls_are_announced_with_what_came_of_them(
         (LIST, 503, False, True),
         ("/orgs/pallets", 0, False, True),
     ]
+    assert whose == {(name, "interactive") for name in ("repo", "repo_list", "org")}
 
 
 def test_no_error_text_holds_a_token_or_a_url(
