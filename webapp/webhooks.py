@@ -26,6 +26,7 @@ from webapp.db.pool import Database
 from webapp.errors import (
     BrokerUnavailable,
     DatabaseUnavailable,
+    ForewarmError,
     RequestRefused,
     StoreUnavailable,
 )
@@ -45,6 +46,8 @@ PATIENCE = timedelta(seconds=15)
 """A look that is so much overdue is the sweep's."""
 BATCH = 200
 KEPT = timedelta(days=30)
+REASONS = {400: "malformed", 401: "signature", 413: "too large", 503: "unavailable"}
+"""Why a delivery was refused, in few words; by the status it is answered with."""
 
 _GUID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
@@ -98,7 +101,7 @@ class Webhooks:
             row, installed = self._read(body, envelope)
             receipt = self._take(row, installed)
         except (RequestRefused, StoreUnavailable) as error:
-            self.refused(envelope.event, str(error))
+            self.refused(error)
             raise
         action = f"{row.event}.{row.action}" if row.action else row.event
         log.info("webhook %s %s %s", receipt.result, action, row.delivery)
@@ -109,16 +112,19 @@ class Webhooks:
             result=receipt.result,
             reason="",
             owner=row.owner,
+            repo=row.repo,
             lag=row.lag,
         )
         return receipt
 
-    def refused(self, event: str, reason: str) -> None:
-        """Account for a delivery that isn't accepted; `event` as the header has it."""
-        shown = event if re.fullmatch("[a-z_]{1,64}", event) else ""
-        log.warning("webhook refused %s: %s", shown, reason)
+    def refused(self, error: ForewarmError) -> None:
+        """Account for a delivery that isn't accepted. Its headers may be anybody's: not for what
+        it says it is."""
+        status = error.status if isinstance(error, RequestRefused) else 503
+        reason = "no secret" if self._secret is None else REASONS[status]
+        log.warning("webhook refused, %s: %s", reason, error)
         webhook_received.send(
-            self, event=shown, action="", result="refused", reason=reason, owner="", lag=None
+            self, event="", action="", result="refused", reason=reason, owner="", lag=None
         )
 
     def look(self, delivery: str, number: int, tags: Sequence[str], detail: str) -> None:

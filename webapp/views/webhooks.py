@@ -24,6 +24,11 @@ def blueprint(services: Services) -> Blueprint:
     @views.post("/webhooks/github")
     def receive() -> Response:
         """One delivery."""
+        try:
+            body = read_body(services.shares, BODY_MAX)
+        except (RequestRefused, WaitedTooLong) as error:
+            services.webhooks.refused(error)
+            raise
         headers = request.headers
         envelope = Envelope(
             event=headers.get("X-GitHub-Event", ""),
@@ -31,11 +36,6 @@ def blueprint(services: Services) -> Blueprint:
             signature=headers.get("X-Hub-Signature-256", ""),
             content_type=headers.get("Content-Type", ""),
         )
-        try:
-            body = read_body(services.shares, BODY_MAX)
-        except (RequestRefused, WaitedTooLong) as error:
-            services.webhooks.refused(envelope.event, str(error))
-            raise
         receipt = services.webhooks.receive(body, envelope)
         return json_response({"delivery": receipt.delivery, "result": receipt.result}, 202)
 

@@ -1,0 +1,75 @@
+"""Webhook deliveries for operators: what came, how late, what it purged; purged again by hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
+from pydantic import BaseModel, Field, StringConstraints
+
+from webapp.db import deliveries
+from webapp.errors import RequestRefused
+from webapp.reports.periods import DEFAULT, PERIODS
+from webapp.services import Services
+from webapp.views.guard import Guard
+from webapp.views.responses import json_response
+
+LISTED = 100
+
+
+class WebhooksQuery(BaseModel):
+    """Of which time."""
+
+    period: Annotated[str, StringConstraints(pattern=f"^({'|'.join(PERIODS)})$")] = DEFAULT
+
+
+class DeliveryPath(BaseModel):
+    """A delivery, by GitHub's id of it."""
+
+    delivery: Annotated[str, StringConstraints(pattern="^[0-9A-Za-z-]{1,64}$")]
+
+
+class Webhooks(BaseModel):
+    """Deliveries of a period: how many of each event, and the last of them."""
+
+    as_of: datetime
+    period: str
+    verdicts: list[dict[str, str]]
+    events: list[deliveries.Counted]
+    deliveries: list[deliveries.Delivery]
+
+
+class Replayed(BaseModel):
+    """How many tags were purged again."""
+
+    purged: int = Field(ge=0)
+
+
+def add(views: APIBlueprint, services: Services, guard: Guard) -> None:
+    """Put this module's views on the API's blueprint."""
+
+    @views.get("/webhooks", responses={200: Webhooks})
+    def webhooks(query: WebhooksQuery) -> Response:
+        """The period's deliveries by event and action, and the last hundred of them."""
+        now = datetime.now(UTC)
+        since = now - PERIODS[query.period][0]
+        with services.database.connection() as conn:
+            report = Webhooks(
+                as_of=now,
+                period=query.period,
+                verdicts=[],
+                events=deliveries.deliveries_counted(conn, since=since),
+                deliveries=deliveries.deliveries_recent(conn, since=since, rows=LISTED),
+            )
+        return json_response(report.model_dump(mode="json"))
+
+    @views.post("/webhooks/<delivery>/replay", responses={200: Replayed})
+    def replay(path: DeliveryPath) -> Response:
+        """Purge again what a delivery purged."""
+        purges = services.webhooks.replay(path.delivery)
+        if purges is None:
+            raise RequestRefused(404, "No such delivery is known.")
+        services.audit.note(guard.who(), "webhook replayed", path.delivery)
+        return json_response({"purged": len(purges.hard) + len(purges.soft)})
