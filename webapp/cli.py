@@ -6,32 +6,24 @@ stderr. Exit codes: 0 done, 1 not done, 2 wrong usage (click's own).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC
 
 import click
 from flask import Flask
 
+from webapp.command_errors import errors_as_lines
 from webapp.db import migrate
 from webapp.doctor.command import doctor
-from webapp.errors import ForewarmError
 from webapp.settings import database_url_from_env
+from webapp.warm_commands import warm, watch
 
 
 def register(app: Flask) -> None:
     """Give the app's command line its groups."""
     app.cli.add_command(database)
     app.cli.add_command(doctor)
-
-
-@contextmanager
-def errors_as_lines() -> Iterator[None]:
-    """Errors that Forewarm raises on purpose end a command with one line and exit code 1."""
-    try:
-        yield
-    except ForewarmError as error:
-        raise click.ClickException(str(error)) from error
+    app.cli.add_command(watch)
+    app.cli.add_command(warm)
 
 
 @click.group("db")
