@@ -73,6 +73,7 @@ class Again(Retries):
         """The dead letter is what was enqueued: let it say what it died of."""
         if ERROR not in message.options and message._exception is not None:
             message.options[ERROR] = said(message._exception)
+        _without_secrets(message)
         client: redis.Redis = broker.client  # type: ignore[attr-defined]
         key = f"{NAMESPACE}:{message.queue_name}.msgs"
         try:
@@ -96,6 +97,12 @@ def said(exception: BaseException) -> str:
     return scrub(f"{kind}: {words}" if words else kind)[:ERROR_MAX]
 
 
+def _without_secrets(message: MessageProxy | Message[Any]) -> None:
+    """Of the traceback that Dramatiq keeps with a job."""
+    if "traceback" in message.options:
+        message.options["traceback"] = scrub(message.options["traceback"])
+
+
 class _Surely:
     """A broker whose `enqueue` comes back when the job is enqueued."""
 
@@ -106,8 +113,7 @@ class _Surely:
         return self._broker.get_actor(name)
 
     def enqueue(self, message: MessageProxy | Message[Any], *, delay: int) -> None:
-        if "traceback" in message.options:
-            message.options["traceback"] = scrub(message.options["traceback"])
+        _without_secrets(message)
         told = False
         while True:
             try:
