@@ -21,8 +21,8 @@ upstream_calling = _signals.signal("upstream-calling")
 purged = _signals.signal("purged")
 # queue, actor, result (done, retried, dead, put_off, skipped), seconds, attempt
 job_ran = _signals.signal("job-ran")
-# event, action, result (accepted, duplicate, ignored, refused), reason, owner, repo, lag in seconds or None;
-# a refused one's event is '': nobody knows who names it
+# event, action, result (accepted, duplicate, ignored, refused), reason, owner, repo, lag in seconds
+# or None; a refused one's event is '': anybody may have sent it
 webhook_received = _signals.signal("webhook-received")
 # query, seconds
 query_ran = _signals.signal("query-ran")

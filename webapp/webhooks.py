@@ -124,7 +124,9 @@ class Webhooks:
         reason = "no secret" if self._secret is None else REASONS[status]
         log.warning("webhook refused, %s: %s", reason, error)
         webhook_received.send(
-            self, event="", action="", result="refused", reason=reason, owner="", lag=None
+            self,
+            **{"event": "", "action": "", "result": "refused", "reason": reason},
+            **{"owner": "", "repo": "", "lag": None},
         )
 
     def look(self, delivery: str, number: int, tags: Sequence[str], detail: str) -> None:
