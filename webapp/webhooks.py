@@ -105,16 +105,7 @@ class Webhooks:
             raise
         action = f"{row.event}.{row.action}" if row.action else row.event
         log.info("webhook %s %s %s", receipt.result, action, row.delivery)
-        webhook_received.send(
-            self,
-            event=row.event,
-            action=row.action,
-            result=receipt.result,
-            reason="",
-            owner=row.owner,
-            repo=row.repo,
-            lag=row.lag,
-        )
+        self._announce(row, receipt.result)
         return receipt
 
     def refused(self, error: ForewarmError) -> None:
@@ -123,11 +114,7 @@ class Webhooks:
         status = error.status if isinstance(error, RequestRefused) else 503
         reason = "no secret" if self._secret is None else REASONS[status]
         log.warning("webhook refused, %s: %s", reason, error)
-        webhook_received.send(
-            self,
-            **{"event": "", "action": "", "result": "refused", "reason": reason},
-            **{"owner": "", "repo": "", "lag": None},
-        )
+        self._announce(result="refused", reason=reason)
 
     def look(self, delivery: str, number: int, tags: Sequence[str], detail: str) -> None:
         """A delivery's look of that number, from 1: purge its tags once more, softly.
@@ -253,6 +240,18 @@ class Webhooks:
             self.look(delivery, number, tags, detail)
         except StoreUnavailable as error:
             log.warning("a look waits for Redis in this process's memory: %s", error)
+
+    def _announce(self, row: Delivery | None = None, result: str = "", reason: str = "") -> None:
+        webhook_received.send(
+            self,
+            event=row.event if row else "",
+            action=row.action if row else "",
+            result=result,
+            reason=reason,
+            owner=row.owner if row else "",
+            repo=row.repo if row else "",
+            lag=row.lag if row else None,
+        )
 
     # The parts of look and sweep
 
