@@ -24,6 +24,10 @@ class DatabaseUnavailable(ForewarmError):
     """PostgreSQL can't be reached, or has no connection free in time."""
 
 
+class RowsRefused(ForewarmError):
+    """PostgreSQL doesn't take these rows: a value out of its column's range or rule."""
+
+
 class BrokerUnavailable(ForewarmError):
     """The job queue can't be reached."""
 

@@ -25,6 +25,7 @@ from webapp.github.answer import Answer
 from webapp.github.client import Asker, Client
 from webapp.github.entries import Finisher, nowhere, shows_private
 from webapp.github.session import DEADLINE
+from webapp.harvest import Harvest
 from webapp.outcome import Outcome
 from webapp.policy import match
 from webapp.shares import Shares
@@ -80,7 +81,15 @@ class Fetched:
 class Fetcher:
     """One per process."""
 
-    def __init__(self, store: Store, client: Client, finisher: Finisher, shares: Shares) -> None:
+    def __init__(
+        self,
+        store: Store,
+        client: Client,
+        finisher: Finisher,
+        shares: Shares,
+        harvest: Harvest,
+    ) -> None:
+        self._harvest = harvest
         self._shares = shares
         self._store = store
         self._client = client
@@ -212,6 +221,7 @@ class Fetcher:
         if wish.scope.kind == "public" and answer.body and shows_private(answer.body):
             self._client.forget(wish.target, wish.scope)
             answer = nowhere(answer)
+        self._harvest.answer(wish.target.path, wish.scope, answer)
         if answer.status == 304 and held:
             entry = self._finisher.confirmed(held, answer, wish.target, wish.scope)
             stored = self._fill(lease, entry)

@@ -32,10 +32,12 @@ from webapp.github.etags import Formula
 from webapp.github.exchange import Exchange
 from webapp.github.outage import Outage
 from webapp.github.points import Points
+from webapp.harvest import Harvest
 from webapp.hitpath import PREFIX
 from webapp.hosts import Hosts
 from webapp.invalidation import Invalidation
 from webapp.jobs import Jobs
+from webapp.list_rows import ListRows
 from webapp.policy import Periods
 from webapp.purging import Purger
 from webapp.queues import Queues
@@ -43,6 +45,7 @@ from webapp.refetching import Refetching
 from webapp.serve import Ladder
 from webapp.settings import Settings
 from webapp.shares import Shares
+from webapp.signals import purged, webhook_received
 from webapp.telemetry.recorder import Recorder
 from webapp.warming.runs import Runs
 from webapp.warming.warmer import Warmer
@@ -62,6 +65,7 @@ class Services:
     redis: Connection
     store: Store
     database: Database
+    harvest: Harvest
     archive: Archive
     client: Client
     points: Points
@@ -85,6 +89,7 @@ class Services:
         self.recorder.stop(self)
         self.near.close()
         self.ladder.close()
+        self.harvest.close()
         self.database.close()
         self.jobs.close()
         self.redis.close()
@@ -125,7 +130,9 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
     finisher = Finisher(settings.github_api_url, periods, random.random)
     shares = Shares(settings.web_threads)
     near = Near(settings.redis_url, limit=settings.near_mb * 1024 * 1024)
-    fetcher = Fetcher(store, client, finisher, shares)
+    harvest = Harvest(database)
+    harvest.subscribe(ListRows(purger))
+    fetcher = Fetcher(store, client, finisher, shares, harvest)
     invalidation = Invalidation(purger, database, jobs, credentials.installed)
     watches = Watches(settings.watch, database)
     hosts = Hosts(settings)
@@ -147,6 +154,7 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
         redis=redis,
         store=store,
         database=database,
+        harvest=harvest,
         archive=archive,
         client=client,
         points=points,
@@ -164,6 +172,8 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
         warming=Runs(database, jobs, watches, warmer),
         recorder=Recorder(points.flush, demand.flush),
     )
+    purged.connect(harvest.purged, sender=purger)
+    webhook_received.connect(harvest.webhook, sender=services.webhooks)
     demand.listen(services)
     services.recorder.start(services, telling=settings.telemetry)
     return services

@@ -6,14 +6,18 @@ which of two is newer; what a sight doesn't say (None) keeps what an earlier one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
+import psycopg
 
 from webapp.db import statements
+from webapp.db.connection import one_line
 from webapp.db.statements import Connection, execute
+from webapp.errors import RowsRefused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +85,13 @@ class ChangedOwner:
     held_login: str | None
 
 
-def catalog_upsert(conn: Connection, sights: Sequence[RepositorySight]) -> list[ChangedRepository]:
+def catalog_upsert(conn: Connection, sights: list[RepositorySight]) -> list[ChangedRepository]:
     """Put what is newer than what is held, its day's figures and former names; what changed.
 
-    No id twice in one call.
+    No id twice in one call. Raises RowsRefused: none is put then.
     """
-    rows = orjson.dumps([asdict(each) for each in sights]).decode()
-    return statements.rows(conn, "catalog_upsert", ChangedRepository, rows=rows)
+    with _refusing():
+        return statements.rows(conn, "catalog_upsert", ChangedRepository, rows=_json(sights))
 
 
 def catalog_evict(conn: Connection, ids: Sequence[int]) -> int:
@@ -99,17 +103,25 @@ def catalog_evict(conn: Connection, ids: Sequence[int]) -> int:
 
 
 def catalog_forget(conn: Connection, full_name: str, *, at: datetime, id: int = 0) -> int:  # noqa: A002
-    """Forget a repository with its history; how many rows were held.
+    """Forget a repository; how many rows were held. Its history waits for it to come back.
 
     Answers asked for up to `at` don't bring it back. `id` may be 0 where it isn't known.
     """
     return execute(conn, "catalog_forget", full_name=full_name.lower(), id=id, at=at)
 
 
-def catalog_orgs_upsert(conn: Connection, sights: Sequence[OwnerSight]) -> list[ChangedOwner]:
-    """Put what was seen later than what is held; what changed. No id twice in one call."""
-    rows = orjson.dumps([asdict(each) for each in sights]).decode()
-    return statements.rows(conn, "catalog_orgs_upsert", ChangedOwner, rows=rows)
+def catalog_forget_owner(conn: Connection, login: str, *, at: datetime) -> int:
+    """Forget everything of an owner, as `catalog_forget` does; how many rows were held."""
+    return execute(conn, "catalog_forget_owner", owner=login.lower(), at=at)
+
+
+def catalog_orgs_upsert(conn: Connection, sights: list[OwnerSight]) -> list[ChangedOwner]:
+    """Put what was seen later than what is held; what changed. No id twice in one call.
+
+    Raises RowsRefused: none is put then.
+    """
+    with _refusing():
+        return statements.rows(conn, "catalog_orgs_upsert", ChangedOwner, rows=_json(sights))
 
 
 def catalog_orgs_evict(conn: Connection, ids: Sequence[int]) -> int:
@@ -140,3 +152,15 @@ def catalog_purges_prune(conn: Connection, *, before: datetime) -> int:
 def catalog_days_prune(conn: Connection, *, before: datetime, rows: int = 5_000) -> int:
     """Forget history before a day, `rows` at most; how many."""
     return execute(conn, "catalog_days_prune", before=before.date(), rows=rows)
+
+
+def _json(sights: list[RepositorySight] | list[OwnerSight]) -> str:
+    return orjson.dumps(sights).decode()
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.DataError, psycopg.IntegrityError) as error:
+        raise RowsRefused(one_line(error)) from error

@@ -124,8 +124,6 @@ create table repository_names (
     until         timestamptz not null
 );
 
-create index repository_names_repository on repository_names (repository_id);
-
 create table repositories_gone (
     id       bigint not null,
     name_key text collate "C" not null,
@@ -210,7 +208,8 @@ comment on table repositories_gone is
 comment on column repositories_gone.id is '0 where only the name is known';
 comment on column repositories_gone.name_key is 'lower-case owner/name; empty where only the id is gone';
 
-comment on table repository_days is 'a repository''s figures as last seen on a day (UTC)';
+comment on table repository_days is
+    'a repository''s figures as last seen on a day (UTC); they outlive its row, for when it comes back';
 comment on table catalog_purges is
     'tags purged of late: a row seen before its tag''s purge is known to have changed';
 

@@ -1,0 +1,266 @@
+"""Every repository that the service's or the public's eyes see enters the catalog, behind requests.
+
+    offer, offer_rows, gone, purged     never wait: into a bounded queue, or dropped
+    a thread                            answers -> sights -> one statement for many rows
+    listeners                           are told whose rows have really changed
+
+What a caller's own token saw is refused at the door. Rows go by GitHub's id and only by newer
+sights (catalog_writes.py), so the order in which processes come to write doesn't matter. While
+PostgreSQL is away the queue waits, and what has no room is dropped: GitHub says it again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import weakref
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from webapp.cache.keys import Scope
+from webapp.db import catalog_writes
+from webapp.db.pool import Database
+from webapp.db.statements import Connection
+from webapp.errors import DatabaseUnavailable
+from webapp.github.answer import Answer
+from webapp.harvest_batch import Batch, Changes
+from webapp.policy import ORG, REPO, match
+from webapp.sights import Seen, rows_seen, shows_sights, sights
+
+log = logging.getLogger(__name__)
+
+ROOM = 32 * 1024 * 1024
+"""Bytes of answers that wait; a row given as such counts for ROW of them."""
+ROW = 2_048
+LINGER = 0.05  # seconds for more to come, so that answers of a moment are one statement
+RETRY_EVERY = 1.0  # seconds, while PostgreSQL is away
+WARN_EVERY = 60.0  # seconds
+GONE = frozenset({403, 404, 410, 451})
+"""Answers that say the service sees it no more; a 403 only where it is no limit."""
+FORGOTTEN_BY = {"repository": ("deleted", "privatized")}
+"""A repository made private comes back with the next answer that still shows it to us."""
+OWNER_FORGOTTEN_BY = {"installation": ("deleted", "suspend"), "organization": ("deleted",)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    size: int
+    sights: Callable[[], Seen] | None = None
+    effect: Callable[[Connection], set[str]] | None = None
+
+
+class Harvest:
+    """One per process. Thread-safe; a forked child begins with an empty queue."""
+
+    def __init__(self, database: Database, *, room: int = ROOM) -> None:
+        """`room` is in bytes. Nothing runs before something is offered."""
+        self._database = database
+        self._room = room
+        self._listeners: list[Callable[[Changes], None]] = []
+        self.start_afresh()
+        _harvests.add(self)
+
+    def start_afresh(self) -> None:
+        """Without a queue or a thread, as in a new process."""
+        self.counts: Counter[str] = Counter()
+        """offered and dropped (answers), written and refused (repositories)."""
+        self._waiting: deque[_Waiting] = deque()
+        self._held = 0
+        self._busy = False
+        self._closing = False
+        self._warned_at = -WARN_EVERY
+        self._thread: threading.Thread | None = None
+        self._changed = threading.Condition()
+
+    def subscribe(self, listener: Callable[[Changes], None]) -> None:
+        """Have `listener` told of changes, in the harvest's own thread."""
+        self._listeners.append(listener)
+
+    def answer(self, path: str, scope: Scope, answer: Answer) -> None:
+        """Take what GitHub answered for a canonical path. What a token saw is none of ours."""
+        if not scope.archived or not shows_sights(path):
+            return
+        if answer.status == 200 and answer.body:
+            self.offer(path, answer.body, answer.asked_at)
+        elif scope.kind == "service" and answer.status in GONE and not answer.limited:
+            self._missing(path, answer.asked_at)
+
+    def offer(self, path: str, body: bytes, asked_at: float) -> None:
+        """Take a 200's body; `asked_at` is when it was asked for, in Unix seconds."""
+        seen_at = _moment(asked_at)
+        self._put(_Waiting(len(body), sights=lambda: sights(path, body, seen_at)))
+
+    def offer_rows(self, rows: Sequence[Any], asked_at: float) -> None:
+        """Take repositories with GitHub's REST names, from whatever the service's eyes saw."""
+        seen_at = _moment(asked_at)
+        self._put(_Waiting(len(rows) * ROW, sights=lambda: rows_seen(rows, seen_at)))
+
+    def gone(self, full_name: str, asked_at: float, *, id: int = 0) -> None:  # noqa: A002
+        """GitHub showed none by this name when it was asked, or says that it is no more."""
+        at = _moment(asked_at)
+
+        def forget(conn: Connection) -> set[str]:
+            held = catalog_writes.catalog_forget(conn, full_name, at=at, id=id)
+            return {full_name.lower().partition("/")[0]} if held else set()
+
+        self._put(_Waiting(ROW, effect=forget))
+
+    def owner_gone(self, login: str, asked_at: float, *, repositories: bool = True) -> None:
+        """GitHub shows this owner no more; `repositories`: nor what is theirs."""
+        at = _moment(asked_at)
+
+        def forget(conn: Connection) -> set[str]:
+            held = catalog_writes.catalog_orgs_forget(conn, login, at=at)
+            if repositories:
+                held += catalog_writes.catalog_forget_owner(conn, login, at=at)
+            return {login.lower()} if held else set()
+
+        self._put(_Waiting(ROW, effect=forget))
+
+    def purged(self, _: object, *, tags: Sequence[str], cause: str, **__: object) -> None:
+        """Listens to signals.purged: what is purged is known to have changed.
+
+        Not what a list's own row gave away: that row is here already.
+        """
+        named = [tag for tag in tags if tag == "all" or tag.startswith(("repo:", "owner:"))]
+        if not named or cause == "list":
+            return
+        at = datetime.now(UTC)
+
+        def note(conn: Connection) -> set[str]:
+            catalog_writes.catalog_purge_note(conn, named, at=at)
+            return set()
+
+        self._put(_Waiting(ROW, effect=note))
+
+    def webhook(
+        self,
+        _: object,
+        *,
+        event: str,
+        action: str,
+        result: str,
+        owner: str,
+        repo: str = "",
+        **__: object,
+    ) -> None:
+        """Listens to signals.webhook_received: some events say themselves that a row is over."""
+        if result == "refused" or not owner:
+            return
+        if repo and action in FORGOTTEN_BY.get(event, ()):
+            self.gone(f"{owner}/{repo}", time.time())
+        elif action in OWNER_FORGOTTEN_BY.get(event, ()):
+            self.owner_gone(owner, time.time())
+
+    def flush(self, seconds: float = 5.0) -> bool:
+        """Wait until what was offered is written; False where it isn't in time."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: not self._waiting and not self._busy, timeout=seconds
+            )
+
+    def close(self) -> None:
+        """Write what waits, within a second, and end."""
+        self.flush(1.0)
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(5.0)
+
+    def _missing(self, path: str, asked_at: float) -> None:
+        found = match(path)
+        if found.resource is REPO and found.owner and found.repo:
+            self.gone(f"{found.owner}/{found.repo}", asked_at)
+        elif found.resource is ORG and found.owner:
+            self.owner_gone(found.owner, asked_at, repositories=False)
+
+    def _put(self, waiting: _Waiting) -> None:
+        with self._changed:
+            if self._closing:
+                return
+            self.counts["offered"] += 1
+            if self._held and self._held + waiting.size > self._room:
+                self._dropped()
+                return
+            self._waiting.append(waiting)
+            self._held += waiting.size
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="harvest", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def _dropped(self) -> None:
+        self.counts["dropped"] += 1
+        now = time.monotonic()
+        if now - self._warned_at >= WARN_EVERY:
+            self._warned_at = now
+            log.warning("the harvest is behind: %d answers dropped", self.counts["dropped"])
+
+    # In the thread
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._waiting or self._closing)
+                if not self._waiting:
+                    return
+                self._busy = True
+                self._changed.wait_for(lambda: self._closing, timeout=LINGER)
+            self._write(self._batch())
+
+    def _batch(self) -> Batch:
+        """What waits, up to a statement's worth."""
+        batch = Batch()
+        while self._waiting and not batch.full:
+            first = self._waiting[0]
+            if first.sights is not None:
+                seen = first.sights()
+                if not batch.takes(seen):
+                    break
+                batch.add(seen)
+            elif first.effect is not None:
+                batch.effects.append(first.effect)
+            with self._changed:
+                self._waiting.popleft()
+                self._held -= first.size
+        return batch
+
+    def _write(self, batch: Batch) -> None:
+        while True:
+            try:
+                with self._database.connection() as conn:
+                    changes = batch.write(conn)
+                break
+            except DatabaseUnavailable as error:
+                log.debug("the harvest waits for PostgreSQL: %s", error)
+                with self._changed:
+                    if self._changed.wait_for(lambda: self._closing, timeout=RETRY_EVERY):
+                        return
+        self.counts += batch.counts
+        if changes.owners or changes.details:
+            for listener in self._listeners:
+                listener(changes)
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+_harvests: weakref.WeakSet[Harvest] = weakref.WeakSet()
+
+
+def _start_in_child() -> None:
+    for harvest in _harvests:
+        harvest.start_afresh()
+
+
+os.register_at_fork(after_in_child=_start_in_child)
