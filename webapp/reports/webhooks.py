@@ -1,0 +1,39 @@
+"""Webhooks: do they come, are they GitHub's, how late are they."""
+
+from __future__ import annotations
+
+from webapp.reports import wording
+from webapp.reports.periods import Window
+from webapp.reports.verdicts import Bounds, Verdict
+from webapp.services import Services
+
+BAD = Bounds(warn=5, fail=100)  # signatures refused in the period
+LATE = Bounds(warn=60, fail=600)  # seconds, p95
+PAGE = "dashboard.webhooks"
+
+
+def verdicts(services: Services, window: Window) -> list[Verdict]:
+    """One. Raises StoreUnavailable, DatabaseUnavailable."""
+    if services.settings.github_webhook_secret is None:
+        reason = "Off: GITHUB_WEBHOOK_SECRET isn’t set, so changes are found when a period ends."
+        return [Verdict("Webhooks", "warn", reason, "Set one up.", page=PAGE)]
+    since, until = window.since.timestamp(), window.now.timestamp()
+    metrics = services.metrics
+    results = metrics.totals("webhooks_total", since=since, until=until, by=("result",))
+    counted = {result: sample.count for (result,), sample in results.items()}
+    refused = counted.pop("refused", 0)
+    received = sum(counted.values())
+    lag = metrics.quantile("webhook_lag_seconds", 0.95, since=since, until=until)
+    if (state := BAD.state(refused)) != "ok":
+        reason = f"{wording.count(refused)} refused: not signed with our secret, or malformed."
+        action = "Compare the secret here and at GitHub."
+        return [Verdict("Webhooks", state, reason, action, page=PAGE)]
+    if not received:
+        action = "Check the hook’s recent deliveries at GitHub."
+        return [Verdict("Webhooks", "unknown", "None came in this period.", action, page=PAGE)]
+    late = "" if lag is None else f", p95 {wording.duration(lag)} after GitHub sent them"
+    state = "ok" if lag is None else LATE.state(lag)
+    reason = (
+        f"{wording.count(received)} came{late}; {wording.count(counted.get('duplicate', 0))} twice."
+    )
+    return [Verdict("Webhooks", state, reason, page=PAGE)]
