@@ -18,10 +18,13 @@ from webapp.audit import Audit
 from webapp.cache.backend import CACHE_TYPE, EntryBackend
 from webapp.cache.connection import Connection
 from webapp.cache.near import Near
+from webapp.cache.results import Results
 from webapp.cache.store import Store
 from webapp.callers import Callers
+from webapp.catalog.catalog import Catalog
 from webapp.db.pool import Database
 from webapp.demand import Demand
+from webapp.feeds import Feeds
 from webapp.fetching import Fetcher
 from webapp.github.archive import Archive
 from webapp.github.budget import Budget
@@ -46,7 +49,14 @@ from webapp.serve import Ladder
 from webapp.settings import Settings
 from webapp.shares import Shares
 from webapp.signals import purged, webhook_received
+from webapp.telemetry.counts import Counts
+from webapp.telemetry.delivery import Deliveries
+from webapp.telemetry.gauges import Gauges
+from webapp.telemetry.measuring import Measuring
+from webapp.telemetry.metrics import Metrics
+from webapp.telemetry.readings import Readings
 from webapp.telemetry.recorder import Recorder
+from webapp.telemetry.windows import Windows
 from webapp.warming.runs import Runs
 from webapp.warming.warmer import Warmer
 from webapp.watches import Watches
@@ -66,13 +76,18 @@ class Services:
     store: Store
     database: Database
     harvest: Harvest
+    results: Results
+    catalog: Catalog
     archive: Archive
     client: Client
+    credentials: Credentials
+    budget: Budget
     points: Points
     ladder: Ladder
     purger: Purger
     invalidation: Invalidation
     refetching: Refetching
+    feeds: Feeds
     webhooks: Webhooks
     near: Near
     jobs: Jobs
@@ -81,13 +96,19 @@ class Services:
     watches: Watches
     demand: Demand
     warming: Runs
+    windows: Windows
+    gauges: Gauges
+    metrics: Metrics
+    measuring: Measuring
     recorder: Recorder
 
     def close(self) -> None:
         """Give connections back; used by tests and short-lived commands."""
         self.demand.stop(self)
         self.recorder.stop(self)
+        self.measuring.stop()
         self.near.close()
+        self.catalog.close()
         self.ladder.close()
         self.harvest.close()
         self.database.close()
@@ -118,12 +139,13 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
     points = Points(redis)
     demand = Demand(redis)
     credentials = Credentials(settings, redis)
+    budget = Budget(redis)
     client = Client(
         api_url=settings.github_api_url,
         graphql_url=settings.github_graphql_url,
         exchange=Exchange(settings.github_api_url, archive),
         credentials=credentials,
-        budget=Budget(redis),
+        budget=budget,
         points=points,
         outage=Outage(),
     )
@@ -133,6 +155,8 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
     harvest = Harvest(database)
     harvest.subscribe(ListRows(purger))
     fetcher = Fetcher(store, client, finisher, shares, harvest)
+    ladder = Ladder(store, archive, fetcher, finisher)
+    results = Results(backend)
     invalidation = Invalidation(purger, database, jobs, credentials.installed)
     watches = Watches(settings.watch, database)
     hosts = Hosts(settings)
@@ -145,6 +169,20 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
         redis=redis,
         base_url=hosts.own_base_url + PREFIX,
     )
+    queues = Queues(jobs)
+    windows, counts = Windows(redis), Counts()
+    gauges = Gauges(
+        role="worker" if app is None else "web",
+        redis=redis,
+        database=database,
+        jobs=jobs,
+        queues=queues,
+        credentials=credentials,
+        budget=budget,
+        windows=windows,
+        counts=counts,
+    )
+    measuring = Measuring(counts, Deliveries(windows), gauges)
     services = Services(
         settings=settings,
         callers=Callers(settings),
@@ -155,25 +193,46 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
         store=store,
         database=database,
         harvest=harvest,
+        results=results,
+        catalog=Catalog(
+            database=database,
+            harvest=harvest,
+            results=results,
+            client=client,
+            credentials=credentials,
+            ladder=ladder,
+            shares=shares,
+            watches=watches,
+            periods=periods,
+        ),
         archive=archive,
         client=client,
+        credentials=credentials,
+        budget=budget,
         points=points,
-        ladder=Ladder(store, archive, fetcher, finisher),
+        ladder=ladder,
         purger=purger,
         invalidation=invalidation,
         refetching=Refetching(watches, demand, store, fetcher),
+        feeds=Feeds(watches, client, redis, invalidation),
         webhooks=Webhooks(settings.github_webhook_secret, invalidation, purger, database, jobs),
         near=near,
         jobs=jobs,
-        queues=Queues(jobs),
+        queues=queues,
         audit=Audit(database),
         watches=watches,
         demand=demand,
         warming=Runs(database, jobs, watches, warmer),
-        recorder=Recorder(points.flush, demand.flush),
+        windows=windows,
+        gauges=gauges,
+        metrics=Metrics(Readings(windows, database)),
+        measuring=measuring,
+        recorder=Recorder(points.flush, demand.flush, measuring.flush, takers=[measuring.hits]),
     )
     purged.connect(harvest.purged, sender=purger)
     webhook_received.connect(harvest.webhook, sender=services.webhooks)
     demand.listen(services)
+    if settings.telemetry:
+        measuring.start(app)
     services.recorder.start(services, telling=settings.telemetry)
     return services

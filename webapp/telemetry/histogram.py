@@ -100,7 +100,7 @@ class Histogram:
             self.most = most if self.most is None else max(self.most, most)
 
     def quantile(self, share: float) -> float | None:
-        """Seconds that `share` (0 to 1) of the durations don't exceed; None where there are none."""
+        """Seconds that `share` (0 to 1) of the durations don't exceed; None without any."""
         count = self.count
         if not count:
             return None

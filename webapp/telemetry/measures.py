@@ -114,7 +114,7 @@ _ROWS = (
         "route_duration_seconds",
         "histogram",
         ("route", "outcome"),
-        "Answers by route (method and URL rule) and outcome: the mirror's X-Cache, else 2xx to 5xx.",
+        "Answers by route (method and rule) and outcome: the mirror's X-Cache, else 2xx to 5xx.",
         most=5 * MOST_ROUTES,
         folds=("route",),
     ),

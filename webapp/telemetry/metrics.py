@@ -10,16 +10,22 @@ PostgreSQL the last two hours are left, without Redis what is rolled up.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from webapp.telemetry.histogram import Histogram
+from webapp.telemetry.measures import MEASURES, Measure
+from webapp.telemetry.readings import Labels, Piece, Readings
+from webapp.telemetry.windows import HOUR, MINUTE, TEN
 
-Labels = Mapping[str, str | Sequence[str]]
-"""Label -> the value, or one of the values, that a series must have."""
 Group = tuple[str, ...]
 """Values of the labels that were grouped by, in the order asked for; () for all in one."""
+
+SHORT = 900  # seconds up to which totals are read by 10 s
+LONG = 86_400  # seconds from which they are read by the hour
+LATEST = 120  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +52,13 @@ class Sample:
 
 
 class Metrics:
-    """One per process. Every method raises KeyError for an unknown measure or label,
-    StoreUnavailable and DatabaseUnavailable where what is asked for can't be reached."""
+    """One per process. Every method raises KeyError for an unknown measure, ValueError for an
+    unknown label or step, StoreUnavailable and DatabaseUnavailable where what is asked for can't
+    be reached."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, readings: Readings, clock: Callable[[], float] = time.time) -> None:
+        """`clock` gives Unix seconds."""
+        self._readings = readings
         self._clock = clock
 
     def series(
@@ -65,7 +74,20 @@ class Metrics:
         """Samples at every `step` seconds (a multiple of 10, 60 or 3600) from `since` until
         `until` (Unix seconds, rounded down and up to steps), those without anything included; one
         list a group. Series are chosen by `labels` and added up by `by`."""
-        raise NotImplementedError
+        measure = MEASURES[name]
+        base = next((each for each in (HOUR, MINUTE, TEN) if step > 0 and step % each == 0), None)
+        if base is None:
+            raise ValueError(f"no step: {step}")
+        first, last = math.floor(since / step) * step, math.ceil(until / step) * step
+        pieces = self._readings.pieces(measure, labels or {}, base, first, last)
+        places: dict[Group, dict[float, list[Piece]]] = {}
+        for group, piece in _grouped(measure, by, pieces):
+            at = math.floor(piece.start / step) * step
+            places.setdefault(group, {}).setdefault(at, []).append(piece)
+        return {
+            group: [_sample(measure, at, held.get(at, ())) for at in range(first, last, step)]
+            for group, held in sorted(places.items())
+        }
 
     def totals(
         self,
@@ -78,7 +100,20 @@ class Metrics:
     ) -> dict[Group, Sample]:
         """All from `since` until `until` as one sample a group: to 10 s up to a quarter of an
         hour back, to the minute up to a day long, else to the hour. No group is empty."""
-        raise NotImplementedError
+        measure = MEASURES[name]
+        base = MINUTE
+        if until - since > LONG:
+            base = HOUR
+        elif self._clock() - since <= SHORT:
+            base = TEN
+        first, last = math.floor(since / base) * base, math.ceil(until / base) * base
+        groups: dict[Group, list[Piece]] = {}
+        pieces = self._readings.pieces(measure, labels or {}, base, first, last)
+        for group, piece in _grouped(measure, by, pieces):
+            groups.setdefault(group, []).append(piece)
+        return {
+            group: _sample(measure, float(first), held) for group, held in sorted(groups.items())
+        }
 
     def total(
         self, name: str, labels: Labels | None = None, *, since: float, until: float
@@ -101,4 +136,36 @@ class Metrics:
 
     def latest(self, name: str, labels: Labels | None = None) -> dict[Group, float]:
         """A gauge's last readings of the last two minutes, by all of its labels."""
-        raise NotImplementedError
+        measure = MEASURES[name]
+        now = self._clock()
+        since, until = math.floor(now / TEN) * TEN - LATEST, math.ceil(now / TEN) * TEN
+        found: dict[Group, Piece] = {}
+        for piece in self._readings.pieces(measure, labels or {}, TEN, since, until):
+            held = found.get(piece.labels)
+            if held is None or held.start < piece.start:
+                found[piece.labels] = piece
+        return {group: piece.sum for group, piece in sorted(found.items())}
+
+
+def _grouped(
+    measure: Measure, by: Sequence[str], pieces: Iterable[Piece]
+) -> Iterable[tuple[Group, Piece]]:
+    unknown = set(by) - set(measure.labels)
+    if unknown:
+        raise ValueError(f"{measure.name} has no label {', '.join(sorted(unknown))}")
+    places = [measure.labels.index(label) for label in by]
+    for piece in pieces:
+        yield tuple(piece.labels[place] for place in places), piece
+
+
+def _sample(measure: Measure, at: float, pieces: Iterable[Piece]) -> Sample:
+    count, total = 0, 0.0
+    histogram = Histogram() if measure.kind == "histogram" else None
+    for each in pieces:
+        count += each.count
+        total += each.sum
+        if histogram is not None and each.histogram is not None:
+            histogram.merge(each.histogram)
+    if histogram is not None:
+        total /= 1e6
+    return Sample(at, count, total, histogram if count else None)

@@ -40,6 +40,7 @@ class Recorder:
         self.hits: deque[Hit] = deque()
         self._every = every
         self._stopped = threading.Event()
+        self._flushing = threading.Lock()
 
     def start(self, sender: object, *, telling: bool = True) -> None:
         """Flush now and then, in forked children too; unless not `telling`, also listen to what
@@ -58,7 +59,11 @@ class Recorder:
         self.flush()
 
     def flush(self) -> None:
-        """Say the hits since the last time."""
+        """Say the hits since the last time, and hand them on; one thread at a time."""
+        with self._flushing:
+            self._flush()
+
+    def _flush(self) -> None:
         counts: Counter[tuple[str, str]] = Counter()
         debug = log.isEnabledFor(logging.DEBUG)
         hits = [self.hits.popleft() for _ in range(len(self.hits))]
@@ -96,6 +101,7 @@ class Recorder:
     def start_afresh(self) -> None:
         """In a forked child: what is counted is the parent's to say, and its thread isn't here."""
         self.hits.clear()
+        self._flushing = threading.Lock()
         if not self._stopped.is_set():
             self._flush_behind()
 
