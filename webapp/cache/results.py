@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar, cast
 
@@ -25,6 +25,7 @@ from webapp.cache.backend import EntryBackend
 from webapp.cache.keys import tag_key
 from webapp.errors import StoreUnavailable
 
+Argument = TypeVar("Argument")
 Plain = TypeVar("Plain")
 """What msgpack holds: None, numbers, text, bytes, lists and dicts of these."""
 
@@ -69,18 +70,36 @@ class Results:
         `name` says what is computed; `seconds` is how long that counts, at least one. The tags
         are `tags_of` somebody, or others that someone forgets.
         """
-        key = _key(name, arguments)
+        found = self.many(name, [arguments], lambda _: tags, seconds, lambda _: {0: compute()})
+        return found[0]
+
+    def many(
+        self,
+        name: str,
+        arguments: Sequence[Argument],
+        tags: Callable[[Argument], Sequence[str]],
+        seconds: float,
+        compute: Callable[[Sequence[int]], Mapping[int, Plain]],
+    ) -> dict[int, Plain]:
+        """The same for many arguments, known by their places: `compute` is given the places of
+        those not held, and may leave out what isn't to be kept."""
+        keys = [_key(name, each) for each in arguments]
+        tagged = [tuple(tags(each)) for each in arguments]
+        every = tuple(dict.fromkeys(tag for each in tagged for tag in each))
         try:
-            held = self._held(key, tags)
-            if held:
-                return cast(Plain, held[0])
-            versions = self._snapshot(tags, seconds)
+            held = cast(dict[int, Plain], self._held(keys, tagged, every))
+            left = [place for place in range(len(keys)) if place not in held]
+            versions = self._snapshot(every, seconds) if left else {}
         except StoreUnavailable:
-            return compute()
-        result = compute()
+            return dict(compute(range(len(keys))))
+        if not left:
+            return held
+        computed = compute(left)
         with suppress(StoreUnavailable):
-            self._backend.set(key, [versions, result], timeout=int(max(1, seconds)))
-        return result
+            for place, result in computed.items():
+                value = [[versions[tag] for tag in tagged[place]], result]
+                self._backend.set(keys[place], value, timeout=int(max(1, seconds)))
+        return held | dict(computed)
 
     def forget(self, tags: Iterable[str]) -> None:
         """What carries one of these is void from now on, for every process."""
@@ -96,21 +115,28 @@ class Results:
         if named:
             self.forget([*named, ANY])
 
-    def _held(self, key: str, tags: Sequence[str]) -> list[object] | None:
-        """The result in a list of its own, for it may be None."""
-        raw, *present = self._backend.connection.read_many([key, *map(tag_key, tags)])
-        held = self._backend.serializer.loads(raw)
-        if not isinstance(held, list) or len(held) != 2 or None in present:
-            return None
-        return held[1:] if held[0] == present else None
+    def _held(
+        self, keys: Sequence[str], tagged: Sequence[Sequence[str]], every: Sequence[str]
+    ) -> dict[int, object]:
+        """What counts, by place; in one round trip."""
+        read = self._backend.connection.read_many([*keys, *map(tag_key, every)])
+        present = dict(zip(every, read[len(keys) :], strict=True))
+        held: dict[int, object] = {}
+        for place, raw in enumerate(read[: len(keys)]):
+            value = self._backend.serializer.loads(raw)
+            versions = [present[tag] for tag in tagged[place]]
+            # A tag that is lost equals no version.
+            if isinstance(value, list) and len(value) == 2 and value[0] == versions:
+                held[place] = value[1]
+        return held
 
-    def _snapshot(self, tags: Sequence[str], seconds: float) -> list[bytes]:
+    def _snapshot(self, tags: Sequence[str], seconds: float) -> dict[str, bytes]:
         milliseconds = self._backend.milliseconds(seconds * OUTLIVES)
         versions: list[bytes] = self._backend.scripts["snapshot"](
             keys=[tag_key(tag) for tag in tags],
             args=[milliseconds, *(secrets.token_hex(8) for _ in tags)],
         )
-        return versions
+        return dict(zip(tags, versions, strict=True))
 
 
 def _key(name: str, arguments: object) -> str:

@@ -57,6 +57,16 @@ class Batch:
         """These couldn't be asked for."""
         self.failed |= dict.fromkeys(names, error)
 
+    def only(self, names: Iterable[str]) -> Batch:
+        """What became of these."""
+        wanted = frozenset(names)
+        return Batch(
+            {name: each for name, each in self.found.items() if name in wanted},
+            {name: each for name, each in self.missing.items() if name in wanted},
+            {name: each for name, each in self.failed.items() if name in wanted},
+            self.calls,
+        )
+
     def add(self, other: Batch) -> None:
         """Take another's names in."""
         self.found |= other.found

@@ -1,0 +1,116 @@
+"""Natural batching: the first name goes at once, those that come while it flies go together next.
+
+One flight at a time. Who comes first after it began leads the next: waits for it to land, lingers
+while others keep coming, and asks for all of them. A name that came late enough to join was asked
+for after it came, so no purge before that is missed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from webapp.errors import ForewarmError, WaitedTooLong
+from webapp.github.aliases import MOST
+from webapp.github.batch import Batch
+from webapp.github.client import Asker
+from webapp.github.session import DEADLINE
+from webapp.shares import Shares
+
+QUIET = 0.02  # seconds in which nobody came: the gathering is over
+LINGER = 0.2  # seconds that it takes at most
+
+Fetch = Callable[[Sequence[str], Asker], Batch]
+
+
+class _Flight:
+    """Names that are asked for together."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, None] = {}
+        self.batch: Batch | None = None
+        self.failure: ForewarmError | None = None
+        self.came_at = time.monotonic()
+        self._landed = threading.Event()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it landed in time."""
+        return self._landed.wait(max(0.0, seconds))
+
+    def land(self) -> None:
+        """Let the followers go on."""
+        self._landed.set()
+
+
+class Gathering:
+    """One per process. Thread-safe."""
+
+    def __init__(self, fetch: Fetch, shares: Shares) -> None:
+        self._fetch = fetch
+        self._shares = shares
+        self._lock = threading.Lock()
+        self._boarding: _Flight | None = None
+        self._flying: _Flight | None = None
+        self._landed_at = float("-inf")
+
+    def ask(self, name: str, asker: Asker) -> Batch:
+        """What became of all who were asked for together, this name among them.
+
+        Who leads asks in their own name. Raises WaitedTooLong, and what `fetch` raises.
+        """
+        deadline = time.monotonic() + DEADLINE
+        with self._lock:
+            flight = self._boarding
+            leading = flight is None
+            if flight is None:
+                flight = self._boarding = _Flight()
+            flight.names[name] = None
+            flight.came_at = time.monotonic()
+        if leading:
+            self._lead(flight, asker, deadline)
+        elif not self._shares.wait(flight.wait, deadline - time.monotonic()):
+            raise WaitedTooLong("a batch takes too long")
+        if flight.failure:
+            raise flight.failure
+        assert flight.batch is not None
+        return flight.batch
+
+    def _lead(self, flight: _Flight, asker: Asker, deadline: float) -> None:
+        try:
+            if self._wait_for_the_one_before(deadline):
+                _linger(flight)
+            with self._shares.fetching():
+                with self._lock:
+                    self._boarding, self._flying = None, flight
+                flight.batch = self._fetch(list(flight.names), asker)
+        except ForewarmError as error:
+            flight.failure = error
+        finally:
+            with self._lock:
+                if self._boarding is flight:
+                    self._boarding = None
+                if self._flying is flight:
+                    self._flying = None
+                self._landed_at = time.monotonic()
+            if flight.batch is None and flight.failure is None:
+                flight.failure = WaitedTooLong("the batch came to nothing")  # a bug of its leader's
+            flight.land()
+
+    def _wait_for_the_one_before(self, deadline: float) -> bool:
+        """Whether there was one, of late too: then others are about to come."""
+        before = self._flying
+        if before is None:
+            return time.monotonic() - self._landed_at < LINGER
+        if not self._shares.wait(before.wait, deadline - time.monotonic()):
+            raise WaitedTooLong("the batch before takes too long")
+        return True
+
+
+def _linger(flight: _Flight) -> None:
+    end = time.monotonic() + LINGER
+    while len(flight.names) < MOST:
+        left = min(flight.came_at + QUIET, end) - time.monotonic()
+        if left <= 0:
+            return
+        time.sleep(left)
