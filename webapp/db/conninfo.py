@@ -7,10 +7,16 @@ option is sent (it refuses them); the client's own deadline still bounds every s
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
+import psycopg
+
+from webapp.db.connection import one_line
+from webapp.errors import DatabaseUnavailable
 from webapp.secret import Secret
 
 # The least that libpq takes. It passes in the pool's own threads, never in a request's.
@@ -48,3 +54,25 @@ class ConnectionPlan:
             timeout = f"-c statement_timeout={round(statement_timeout * 1_000)}"
             parameters["options"] = f"{self.options} {timeout}".lstrip()
         return parameters
+
+    @contextmanager
+    def connected(
+        self, application_name: str, *, statement_timeout: float = 0
+    ) -> Iterator[psycopg.Connection[Any]]:
+        """A connection of a command's own, in autocommit mode. Raises DatabaseUnavailable for
+        whatever the server does."""
+        parameters = self.parameters(
+            application_name=application_name, statement_timeout=statement_timeout
+        )
+        try:
+            conn = psycopg.connect(self.conninfo.reveal(), **parameters)
+        except psycopg.OperationalError as error:
+            raise DatabaseUnavailable(one_line(error)) from error
+        except psycopg.Error as error:
+            # Its text may quote the URL, so it isn't chained either.
+            raise DatabaseUnavailable(f"DATABASE_URL is refused: {type(error).__name__}") from None
+        try:
+            with conn:
+                yield conn
+        except psycopg.OperationalError as error:
+            raise DatabaseUnavailable(one_line(error)) from error

@@ -169,20 +169,12 @@ def _lock(conn: psycopg.Connection[Any]) -> None:
 @contextmanager
 def _connected(database_url: Secret) -> Iterator[psycopg.Connection[Any]]:
     plan = ConnectionPlan.of(database_url)
-    parameters = plan.parameters(application_name="forewarm migrate", statement_timeout=0)
     try:
-        conn = psycopg.connect(plan.conninfo.reveal(), **parameters)
-    except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(one_line(error)) from error
-    except psycopg.Error as error:
-        # Its text may quote the URL, so it isn't chained either.
-        raise DatabaseUnavailable(f"DATABASE_URL is refused: {type(error).__name__}") from None
-    try:
-        with conn:
+        with plan.connected("forewarm migrate") as conn:
             yield conn
-    except psycopg.errors.LockNotAvailable as error:
-        raise DatabaseUnavailable("another upgrade, or a long query, holds the lock") from error
-    except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(one_line(error)) from error
+    except DatabaseUnavailable as error:
+        if isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
+            raise DatabaseUnavailable("another upgrade, or a long query, holds the lock") from error
+        raise
     except psycopg.Error as error:
         raise MigrationRefused(f"the database refuses: {one_line(error)}") from error
