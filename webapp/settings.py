@@ -15,7 +15,6 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -82,7 +81,7 @@ class Settings:
     alert_slack_url: Secret | None
     alert_email_to: tuple[str, ...]
     smtp_url: Secret | None
-    alert_rules: Path | None
+    alert_rules: Mapping[str, Mapping[str, object]]
     demo: bool
 
     @classmethod
@@ -127,6 +126,7 @@ class Settings:
         held["api_keys"] = _named(held["api_keys"] or (), held["secret_key"])
         held["watch"] = held["watch"] or ()
         held["alert_email_to"] = held["alert_email_to"] or ()
+        held["alert_rules"] = held["alert_rules"] or MappingProxyType({})
         held["fresh"] = MappingProxyType(
             {resource: held.pop(f"cache_fresh_{resource}") for resource in FRESH_RESOURCES}
         )

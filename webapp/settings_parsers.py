@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from types import MappingProxyType
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from webapp.secret import Secret
 
@@ -183,12 +185,21 @@ def emails(text: str) -> tuple[str, ...]:
     return addresses
 
 
-def toml_file(text: str) -> Path:
-    """A file that exists; what it says is read by those who need it."""
+def toml_tables(text: str) -> Mapping[str, Mapping[str, object]]:
+    """A TOML file's tables of plain values; their names are looked at by those who know them."""
     path = Path(text)
-    if not path.is_file():
-        raise RefusalError("give the path of a TOML file that exists")
-    return path
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        if isinstance(error, tomllib.TOMLDecodeError):
+            raise RefusalError(
+                "give a file that is TOML: " + " ".join(str(error).split())
+            ) from None
+        raise RefusalError("give the path of a TOML file that exists") from None
+    for name, table in found.items():
+        if not isinstance(table, dict):
+            raise RefusalError(f"{name!a} in it must be in a table, such as [hit_rate]")
+    return MappingProxyType(found)
 
 
 def _split(text: str, schemes: tuple[str, ...], wants: str) -> SplitResult:
@@ -264,8 +275,12 @@ def database_url(text: str) -> Secret:
 
 
 def smtp_url(text: str) -> Secret:
-    """A mail server: smtp:// (STARTTLS where offered) or smtps://."""
-    wants = "give a URL such as smtp://user:password@host:587 (smtps:// for TLS)"
-    if not _split(text, ("smtp", "smtps"), wants).hostname:
+    """A mail server: smtp:// (STARTTLS where offered) or smtps://; `?from=` names the sender."""
+    wants = "give a URL such as smtp://user:password@host:587?from=me@host (smtps:// for TLS)"
+    parts = _split(text, ("smtp", "smtps"), wants)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    if not parts.hostname or parts.path not in {"", "/"} or len(query) > 1:
+        raise RefusalError(wants)
+    if any(name != "from" or not _EMAIL.fullmatch(value) for name, value in query):
         raise RefusalError(wants)
     return Secret(text)

@@ -82,6 +82,6 @@ SETTINGS: tuple[Setting, ...] = (
     _S("ALERT_SLACK_URL", "", "alerts, Slack's shape", _P.hook_url, secret=True),
     _S("ALERT_EMAIL_TO", "", "alerts by e-mail, by SMTP_URL", _P.emails),
     _S("SMTP_URL", "", "smtp:// or smtps://", _P.smtp_url, secret=True),
-    _S("ALERT_RULES", "", "a TOML file of thresholds", _P.toml_file),
+    _S("ALERT_RULES", "", "a TOML file of thresholds", _P.toml_tables),
     _S("DEMO", "off", "set by script/server: GitHub is the stand-in", _P.switch),
 )

@@ -200,7 +200,13 @@ BAD_SECRETS = {
     ],
     "ALERT_WEBHOOK_URL": ["hunter2"],
     "ALERT_SLACK_URL": ["ftp://hunter2"],
-    "SMTP_URL": ["http://u:hunter2@host"],
+    "SMTP_URL": [
+        "http://u:hunter2@host",
+        "smtp://u:hunter2@host/path",
+        "smtp://u:hunter2@host?tls=no",
+        "smtp://u:hunter2@host?from=no-address",
+        "smtp://u:hunter2@host?from=me@host%0d%0aBcc:you@host",
+    ],
 }
 
 
@@ -403,10 +409,29 @@ def test_watches_are_owners_and_repositories_each_once() -> None:
     assert watch == ("pallets", "psf/requests", "Some_short/.github")
 
 
-def test_the_rules_of_alerts_are_a_file_that_exists(tmp_path: Path) -> None:
+def test_the_rules_of_alerts_are_a_file_of_tables(tmp_path: Path) -> None:
     path = tmp_path / "rules.toml"
-    path.touch()
-    assert held(ALERT_RULES=str(path)).alert_rules == path
+    path.write_text('[hit_rate]\nwarn = 5\nfor = "2m"\n')
+    assert held(ALERT_RULES=str(path)).alert_rules == {"hit_rate": {"warn": 5, "for": "2m"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "wants"),
+    [
+        ("[hit_rate\n", "give a file that is TOML: "),
+        ("a = 1\na = 2\n", "give a file that is TOML: "),
+        ("warn = 5\n", "'warn' in it must be in a table, such as [hit_rate]"),
+    ],
+)
+def test_rules_of_another_form_are_refused_in_one_line(
+    tmp_path: Path, text: str, wants: str
+) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(text)
+    line = refusal(ALERT_RULES=str(path))
+    assert line.startswith("ALERT_RULES is ")
+    assert wants in line
+    assert "\n" not in line
 
 
 def test_mail_needs_a_server() -> None:

@@ -170,16 +170,16 @@ RULES: tuple[Rule, ...] = (
         behind=("github_budget",),
     ),
     Rule(
-        name="github_secondary_limits",
+        name="github_paused",
         group="github",
-        measure="github_secondary_limits",
-        unit="limits",
-        meaning="GitHub has refused for asking too much at once; each refusal pauses every"
-        " process.",
+        measure="github_paused",
+        unit="s",
+        meaning="GitHub has refused for asking too much at once (a secondary limit); nothing is"
+        " asked with this credential for so long. The pause doubles with each refusal.",
         action="See whether something else spends the same credential; ask for less at once.",
         warn=1,
-        critical=5,
-        window=5 * MINUTE,
+        critical=300,
+        no_data=NoData.HOLD,
     ),
     Rule(
         name="credential_refused",
@@ -212,11 +212,10 @@ RULES: tuple[Rule, ...] = (
         meaning="No worker has shown itself for so long: purges are not looked at a second time,"
         " nothing is kept warm.",
         action="Start the worker process, or see its log for why it hangs.",
-        critical=150,
+        critical=60,
         wait=MINUTE,
         keep=0,
         no_data=NoData.HOLD,
-        behind=("scheduler_heartbeat",),
     ),
     Rule(
         name="scheduler_heartbeat",

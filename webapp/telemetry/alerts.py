@@ -57,6 +57,11 @@ class Key:
     severity: Severity
     subject: str = ""
 
+    @property
+    def named(self) -> tuple[str, str]:
+        """Rule and subject, for a line of a log."""
+        return self.rule, self.subject or "-"
+
 
 @dataclass(frozen=True, slots=True)
 class Alert:
