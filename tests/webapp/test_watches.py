@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from script.embedded import Postgres
+from tests.stores import drop_database
 from webapp.db.migrate import upgrade
 from webapp.db.pool import Database
 from webapp.errors import RequestRefused
@@ -29,12 +31,25 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(scope="module")
+def migrated(postgres: Postgres) -> Iterator[Secret]:
+    """A database of this module's own."""
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE watches")
+    url = Secret(postgres.url_of("watches"))
+    upgrade(url)
+    yield url
+    drop_database(postgres, "watches")
+
+
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    upgrade(Secret(database_url))
-    database = Database(Secret(database_url), size=2)
+def database(migrated: Secret, postgres: Postgres) -> Iterator[Database]:
+    database = Database(migrated, size=2)
+    with database.connection() as connection:
+        connection.execute("truncate watches")
     yield database
     database.close()
+    postgres.start()
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def planned(watches: Sequence[Watch], asked: Iterable[Asked], base_url: str) -> 
 
 def followed(asked: Asked) -> bool:
     """Whether a list's next pages are warmed with it; else each page is asked for by itself."""
-    lists = match(asked.target.path).resource in {REPO_LIST, ORG_LIST}
+    lists = match(asked.target.path).resource in (REPO_LIST, ORG_LIST)
     return lists and asked.target.query == f"per_page={PER_PAGE}"
 
 

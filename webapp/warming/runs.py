@@ -34,7 +34,7 @@ from webapp.errors import (
 from webapp.jobs import Jobs
 from webapp.warming.plan import followed, of_user, paged
 from webapp.warming.warmer import Warmed, Warmer
-from webapp.watches import OWNER, USER, Watches, watch_name
+from webapp.watches import ORG, OWNER, USER, Watches, watch_name
 
 log = logging.getLogger(__name__)
 
@@ -208,6 +208,8 @@ class _Turn:
             if failures == MOST_FAILURES:
                 return PUT_OFF
             if not self._is_user(head, warmed):
+                if warmed.refused:
+                    self._warmer.refuse(asked)
                 self._count(head, warmed)
             if warmed.asked or self._run.done % SAVE_EVERY == 0:
                 self._save()
@@ -235,7 +237,7 @@ class _Turn:
     def _is_user(self, head: Asked, warmed: Warmed) -> bool:
         """Learn what an owner is; whether it is a user after all, to be asked for as one."""
         owner = head.target.path.removeprefix("/orgs/")
-        if f"/orgs/{owner}" != head.target.path or not warmed.asked:
+        if "/" in owner:
             return False
         known = {each.name: each for each in self._watches.all()}.get(owner)
         if warmed.gone and (known is None or known.kind == OWNER):
@@ -244,8 +246,8 @@ class _Turn:
             self._replan(of_user(self._plan, owner))
             self._run = replace(self._run, points=self._run.points + warmed.points)
             return True
-        if known and known.kind == OWNER and not warmed.failed:
-            self._watches.learn(owner, "org")
+        if known and known.kind == OWNER and warmed.asked and not warmed.failed:
+            self._watches.learn(owner, ORG)
         return False
 
     def note(self, problem: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from webapp.cache.connection import Connection
@@ -18,7 +18,7 @@ from webapp.cache.keys import SERVICE, canonical_query
 from webapp.cache.store import Read, Store
 from webapp.demand import KEPT, Asked, Demand
 from webapp.errors import OutOfBudget
-from webapp.fetching import Fetched, Fetcher, Wish
+from webapp.fetching import Fetcher, Wish
 from webapp.github.client import Asker
 from webapp.github.limits import Lane
 from webapp.github.links import next_query
@@ -28,6 +28,7 @@ from webapp.watches import OWNER, REPO, Watch, Watches, watch_name
 
 ASKER = Asker(SERVICE, lane=Lane.WARMING, consumer="warming")
 REFUSED, REFUSED_FOR = "fw:w:refused", 1 * HOUR
+GONE = frozenset({404, 410, 451})
 MOST_DUE = 600
 """Answers of one scheduled run: about what the lane lets in a minute, so that what becomes due
 meanwhile, and is asked for more, soon has its turn."""
@@ -35,12 +36,16 @@ meanwhile, and is asked for more, soon has its turn."""
 
 @dataclass(frozen=True, slots=True)
 class Warmed:
-    """What became of one answer; `asked` tells whether GitHub was, `gone` that it is no more."""
+    """What became of one answer; `asked` tells whether GitHub was.
+
+    `refused`: GitHub doesn't give it, or nothing that can be kept; `gone`: for it is not there.
+    """
 
     asked: bool = False
     points: int = 0
     saved: int = 0
     failed: bool = False
+    refused: bool = False
     gone: bool = False
     next_page: str | None = None
     """Its query, where a list goes on."""
@@ -102,23 +107,23 @@ class Warmer:
         return found
 
     def warm(self, asked: Asked) -> Warmed:
-        """Refresh one answer if it is due, unless somebody else does just now.
+        """Refresh one answer if it is due or was purged, unless somebody else does just now.
 
         Raises OutOfBudget, GitHubUnavailable, CredentialRefused, StoreUnavailable.
         """
         wish, read = self._look(asked)
-        if not self._due(asked, wish, read):
-            return Warmed(next_page=_next_page(read.entry))
-        fetched = self._fetcher.refresh(wish, read)
+        wanted = self._due(replace(asked, at=self._clock()), wish, read)
+        fetched = self._fetcher.refresh(wish, read) if wanted else None
         if fetched is None:
-            return Warmed(next_page=_next_page(read.entry))
+            gone = read.entry is not None and read.entry.status in GONE
+            return Warmed(failed=gone, gone=gone, next_page=_next_page(read.entry))
         answer, entry = fetched.answer, fetched.entry
         if answer and answer.limited:
             wait = float(answer.headers.get("Retry-After", "60"))
             raise OutOfBudget(self._clock() + wait, "limit")
         if entry is None or entry.negative:
-            self._refuse(asked)
-            return Warmed(asked=True, points=1, failed=True, gone=_gone(fetched))
+            gone = fetched.status in GONE
+            return Warmed(asked=True, points=1, failed=True, refused=True, gone=gone)
         free = fetched.status == 304
         return Warmed(
             asked=True,
@@ -126,6 +131,14 @@ class Warmer:
             saved=int(free),
             next_page=_next_page(entry),
         )
+
+    def refuse(self, asked: Asked) -> None:
+        """Leave it alone for REFUSED_FOR: GitHub doesn't give it. Raises StoreUnavailable."""
+        now = self._clock()
+        self._redis.zadd(REFUSED, {asked.text: now + REFUSED_FOR})
+        self._redis.zremrangebyscore(REFUSED, "-inf", now)
+        self._redis.expire(REFUSED, int(REFUSED_FOR))
+        self._demand.forget(asked)
 
     def _period(self, asked: Asked) -> float:
         return self._periods.fresh_of(match(asked.target.path).resource)
@@ -149,20 +162,9 @@ class Warmer:
             page = _next_page(read.entry) if followed(asked) else None
         return False
 
-    def _refuse(self, asked: Asked) -> None:
-        now = self._clock()
-        self._redis.zadd(REFUSED, {asked.text: now + REFUSED_FOR})
-        self._redis.zremrangebyscore(REFUSED, "-inf", now)
-        self._redis.expire(REFUSED, int(REFUSED_FOR))
-        self._demand.forget(asked)
-
     def _refused(self) -> set[str]:
         found: Any = self._redis.zrangebyscore(REFUSED, self._clock(), "+inf")
         return {text.decode() for text in found}
-
-
-def _gone(fetched: Fetched) -> bool:
-    return fetched.status in {404, 410, 451}
 
 
 def _next_page(entry: Entry | None) -> str | None:
