@@ -1,7 +1,10 @@
-"""The second look: a job of the web's, done by a real worker, in the cache's Redis."""
+"""Later looks: jobs of the web's, done by a real worker, in the cache's Redis."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 import redis
 
 from tests.workers.processes import Process, wait_for
@@ -9,12 +12,21 @@ from webapp.cache.keys import tag_key
 from webapp.jobs import Jobs
 
 
-def test_a_purge_is_done_again_by_a_worker(worker: Process, jobs: Jobs, redis_url: str) -> None:
+@pytest.mark.parametrize(
+    "job",
+    [
+        ("purge_again", ["repo:a/b"], "mutation", "/repos/a/b"),
+        ("look", "a-delivery", 1, ["repo:a/b"], "push a-delivery"),
+    ],
+    ids=["of a write", "of a delivery"],
+)
+def test_a_second_look_is_taken_by_a_worker(
+    worker: Process, jobs: Jobs, redis_url: str, job: tuple[Any, ...]
+) -> None:
+    actor, *arguments = job
     with redis.Redis.from_url(redis_url) as cache:
         cache.set(tag_key("repo:a/b"), "hard.soft")
-        jobs.enqueue(
-            "purge_again", "invalidation", ["repo:a/b"], "mutation", "/repos/a/b", delay_ms=100
-        )
+        jobs.enqueue(actor, "invalidation", *arguments, delay_ms=100)
 
         def purged_softly() -> bool:
             held = bytes(cache.get(tag_key("repo:a/b")) or b"")

@@ -17,7 +17,7 @@ from webapp.db import statements
 
 SUBJECTS = {
     "test_queries": ("archive_", "purge_", "purges_"),
-    "test_deliveries": ("delivery_", "deliveries_"),
+    "test_deliveries": ("delivery_", "deliveries_", "list_"),
     "test_watches": ("watch_", "watches_"),
     "test_warming_runs": ("run_", "runs_"),
     "test_catalog": ("catalog_",),
