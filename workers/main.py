@@ -6,7 +6,7 @@ import dramatiq
 
 from webapp.services import build
 from webapp.telemetry import logs
-from workers import invalidation, upkeep, warming
+from workers import feeds, invalidation, pruning, upkeep, warming
 from workers.broker import JobBroker
 from workers.environment import settings
 
@@ -18,5 +18,7 @@ invalidation.register(
     broker, services.purger, services.webhooks, services.invalidation, services.refetching
 )
 warming.register(broker, services.warming)
+feeds.register(broker, services.feeds, services.refetching)
+pruning.register(broker, services.database)
 upkeep.register(broker)
 dramatiq.set_broker(broker)

@@ -20,6 +20,8 @@ class Periodic:
 
 TIMETABLE = (
     Periodic("heartbeat", "upkeep"),
+    Periodic("poll_feeds", "upkeep"),
+    Periodic("prune_old", "upkeep", every=60, at=17),
     Periodic("sweep", "invalidation"),
     Periodic("warm_due", "warming"),
 )

@@ -140,6 +140,6 @@ def purges_hard(conn: Connection, *, since: datetime) -> list[str]:
     return [row[0] for row in rows]
 
 
-def purges_prune(conn: Connection, *, before: datetime) -> int:
-    """Forget purges noted before a moment and applied; how many."""
-    return execute(conn, "purges_prune", before=before)
+def purges_prune(conn: Connection, *, before: datetime, rows: int = 1_000) -> int:
+    """Forget purges noted before a moment and applied, the oldest first, `rows` at most."""
+    return execute(conn, "purges_prune", before=before, rows=rows)

@@ -38,6 +38,12 @@ class Answer:
         return is_limit(self.status, self.headers, self.body or b"")
 
     @property
+    def retry_after(self) -> float:
+        """Seconds until asking again makes sense, of a limit; a minute where none are told."""
+        told = self.headers.get("Retry-After", "")
+        return float(told) if told.isdecimal() else 60.0
+
+    @property
     def ending(self) -> bool:
         """An answer that ends what was held, without leaving anything to store."""
         return self.status in ENDING_STATUSES and not self.limited

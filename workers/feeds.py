@@ -1,0 +1,32 @@
+"""Queue `upkeep`: what GitHub is asked for that no webhook told. Every actor may run twice.
+
+Once a minute each, so nothing here is retried: what GitHub or Redis keeps from being done now is
+still due in the next minute. Without budget a job is put off to the reset.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import dramatiq
+
+from webapp.errors import GitHubUnavailable, StoreUnavailable
+from webapp.feeds import Feeds
+from webapp.refetching import Refetching
+from workers.broker import JobBroker
+
+QUEUE = "upkeep"
+
+log = logging.getLogger(__name__)
+
+
+def register(broker: JobBroker, feeds: Feeds, refetching: Refetching) -> None:
+    """Declare this module's actors on a broker."""
+
+    @dramatiq.actor(queue_name=QUEUE, broker=broker, max_retries=0)
+    def poll_feeds() -> None:
+        """The event feeds that are due."""
+        try:
+            refetching.refetch(feeds.poll())
+        except (GitHubUnavailable, StoreUnavailable) as error:
+            log.warning("event feeds are left to the next round: %s", error)
