@@ -13,7 +13,9 @@ from webapp import cli, services
 from webapp.hitpath import HitPath
 from webapp.services import Services
 from webapp.settings import Settings
-from webapp.views import graphql, health, mirror, webhooks
+from webapp.telemetry.web_traces import WebTraces
+from webapp.version import VERSION
+from webapp.views import graphql, health, metrics, mirror, webhooks
 from webapp.views.api import blueprint as api
 from webapp.views.dashboard import blueprint as dashboard
 from webapp.views.guard import Guard
@@ -22,7 +24,6 @@ from webapp.views.responses import JsonProvider, register_errors
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-VERSION = "0.1.0"
 BODY_MAX = 1024 * 1024  # bytes of a request; the mirror has its own limit
 
 
@@ -41,6 +42,7 @@ def create_app(settings: Settings) -> Flask:
             api        validated by its models
             dashboard  pages
             health     open to all
+            metrics    for Prometheus
         errors         GitHub's shape, decided in views/responses.py
     """
     app = OpenAPI(
@@ -58,6 +60,8 @@ def create_app(settings: Settings) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = BODY_MAX
     app.config["DEMO"] = settings.demo
     app.extensions["services"] = built = services.build(settings, app)
+    if built.agent is not None:
+        app.extensions["traces"] = WebTraces(app, built.agent)
     guard = Guard(settings, built.callers, built.hosts)
     guard.install(app)
     app.register_blueprint(mirror.blueprint(built, guard))
@@ -66,6 +70,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_api(api.blueprint(built, guard))
     app.register_blueprint(dashboard.blueprint(built, guard))
     app.register_blueprint(health.blueprint(built))
+    app.register_blueprint(metrics.blueprint(built))
     register_errors(app)
     cli.register(app)
     app.wsgi_app = _middleware(app, built)  # type: ignore[method-assign, assignment]

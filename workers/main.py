@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import dramatiq
+from dramatiq.middleware import AgeLimit
 
 from webapp.services import build
 from webapp.telemetry import logs
-from workers import feeds, invalidation, pruning, upkeep, warming
+from webapp.telemetry.rollup import RollUp
+from workers import feeds, invalidation, metrics, pruning, upkeep, warming
 from workers.broker import JobBroker
 from workers.environment import settings
+from workers.tracing import Tracing
 
 _settings = settings()
 logs.configure(_settings.log_level, _settings.log_format)
 services = build(_settings)
 broker = JobBroker(_settings.broker_url)
+if services.agent is not None:
+    broker.add_middleware(Tracing(services.agent), before=AgeLimit)
 invalidation.register(
     broker, services.purger, services.webhooks, services.invalidation, services.refetching
 )
 warming.register(broker, services.warming)
 feeds.register(broker, services.feeds, services.refetching)
 pruning.register(broker, services.database)
+metrics.register(broker, RollUp(services.windows, services.database))
 upkeep.register(broker)
 dramatiq.set_broker(broker)

@@ -22,6 +22,7 @@ TIMETABLE = (
     Periodic("heartbeat", "upkeep"),
     Periodic("poll_feeds", "upkeep"),
     Periodic("prune_old", "upkeep", every=60, at=17),
+    Periodic("roll_up_metrics", "upkeep"),
     Periodic("sweep", "invalidation"),
     Periodic("warm_due", "warming"),
 )

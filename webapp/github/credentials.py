@@ -137,14 +137,14 @@ class Credentials:
         found = sorted(self._aside.present().items(), key=lambda each: -each[1])
         return [SetAside(id_, at, at + PERIOD) for id_, at in found]
 
-    def ids(self) -> list[str]:
+    def ids(self, deadline: float = 0.0) -> list[str]:
         """Of all that this Forewarm asks with by itself, set aside or not: no caller's own.
 
         Raises CredentialRefused and GitHubUnavailable, with an App alone.
         """
         own = [each.id for each in self._tokens]
         if self._app is not None:
-            own = [self._installation_id(each) for each in self._app.installations.every()]
+            own = [self._installation_id(each) for each in self._app.installations.every(deadline)]
         public = [each.id for each in self._public]
         return list(dict.fromkeys([*own, *(public or [ANONYMOUS.id])]))
 

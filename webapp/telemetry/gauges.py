@@ -31,6 +31,7 @@ from webapp.telemetry.counts import Counts
 from webapp.telemetry.windows import Windows
 
 SHARED_EVERY = 10.0
+ASKING = 2.0  # seconds for which GitHub may be asked which installations there are
 CREDENTIALS_MAX = 16  # an App's installations may be many
 _STATM = Path("/proc/self/statm")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -95,7 +96,7 @@ class Gauges:
 
     def shared(self) -> list[Reading]:
         """What all processes share, read now. Raises nothing."""
-        return [*self._of_redis(), *self._of_jobs(), *self.limits()]
+        return [*self._of_redis(), *self.of_jobs(), *self.limits()]
 
     def _own(self) -> Iterator[Reading]:
         if (memory := resident_memory()) is not None:
@@ -116,7 +117,8 @@ class Gauges:
             if field in told:
                 yield Reading(name, (), float(told[field]))
 
-    def _of_jobs(self) -> Iterator[Reading]:
+    def of_jobs(self) -> Iterator[Reading]:
+        """Queues and heartbeats, read now; nothing where the broker is away."""
         now = self._clock()
         try:
             state, beats = self._queues.state(), self._jobs.heartbeats()
@@ -135,7 +137,7 @@ class Gauges:
     def limits(self) -> Iterator[Reading]:
         """Points left of each credential of ours, as far as they are known."""
         try:
-            ids = self._credentials.ids()[:CREDENTIALS_MAX]
+            ids = self._credentials.ids(time.monotonic() + ASKING)[:CREDENTIALS_MAX]
         except (CredentialRefused, GitHubUnavailable):
             return
         for credential in ids:

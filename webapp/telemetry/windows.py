@@ -25,6 +25,7 @@ TEN, MINUTE, HOUR = 10, 60, 3600
 KEPT = {TEN: 3600, MINUTE: 7200}
 """Seconds for which a window is kept after its end (as lua/metrics_add.lua)."""
 EVER, DIRTY, PROCESSES = "fw:m:ever", "fw:m:dirty", "fw:m:processes"
+BORN = "born"
 AT_ONCE = 400  # windows a command: Redis answers others in between
 
 Fields = dict[str, str]
@@ -106,11 +107,16 @@ class Windows:
         counters: dict[str, dict[tuple[str, ...], dict[str, int]]] = {}
         for key, number in found.items():
             name, *labels = key.decode().split(SEPARATOR)
-            if labels:
+            if labels:  # else it is `born`
                 *values, field = labels
                 sets = counters.setdefault(name, {})
                 sets.setdefault(tuple(values), {})[field] = int(number)
         return counters
+
+    def born(self) -> str:
+        """Which count of all time this is: another one where Redis has lost the last."""
+        found: Any = self._connection.hget(EVER, BORN)
+        return found.decode() if found else ""
 
     def elect(self, role: str, seconds: float) -> bool:
         """Whether this process does what one of all does once in so many seconds."""
