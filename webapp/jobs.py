@@ -23,7 +23,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -62,6 +62,7 @@ CLAIM_MS = 86_400_000
 
 # Options of a message: its claim's key; when it was, or is, ready to start, in Unix ms.
 UNIQUE, READY = "unique", "ready_at"
+TRACE = "trace"  # the trace that a job continues, as W3C's headers
 
 _LUA = Path(__file__).parent / "lua"
 
@@ -182,8 +183,16 @@ class Enqueue:
 class Jobs:
     """The queues, as a web process sees them. Thread-safe."""
 
-    def __init__(self, broker_url: Secret, *, timeout: float = REQUEST_TIMEOUT) -> None:
-        """Connects when first used. `timeout` is in seconds."""
+    def __init__(
+        self,
+        broker_url: Secret,
+        *,
+        timeout: float = REQUEST_TIMEOUT,
+        carrying: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        """Connects when first used. `timeout` is in seconds; `carrying` gives what a job is to
+        know of who enqueued it, in its option TRACE."""
+        self._carrying = carrying
         self._client = client(broker_url, timeout=timeout, connections=CONNECTIONS)
         self._enqueue = Enqueue(self._client)
         self._circuit = Circuit(MEMORY)
@@ -202,7 +211,9 @@ class Jobs:
         without a delay are unless told otherwise. `args` are JSON values. Raises
         BrokerUnavailable, and ValueError for a queue that no worker listens to.
         """
-        message = message_of(actor_name, queue, args, delay_ms=delay_ms, unique=unique)
+        carried = self._carrying()
+        options = {TRACE: dict(carried)} if carried else {}
+        message = message_of(actor_name, queue, args, delay_ms=delay_ms, unique=unique, **options)
         with self.reached():
             queued = self._enqueue(message)
         assert queued

@@ -49,6 +49,7 @@ from webapp.serve import Ladder
 from webapp.settings import Settings
 from webapp.shares import Shares
 from webapp.signals import purged, webhook_received
+from webapp.telemetry.apm import Agent, carried
 from webapp.telemetry.counts import Counts
 from webapp.telemetry.delivery import Deliveries
 from webapp.telemetry.gauges import Gauges
@@ -56,7 +57,11 @@ from webapp.telemetry.measuring import Measuring
 from webapp.telemetry.metrics import Metrics
 from webapp.telemetry.readings import Readings
 from webapp.telemetry.recorder import Recorder
+from webapp.telemetry.spans import statement
+from webapp.telemetry.traces import TraceWriter
+from webapp.telemetry.web_traces import WebTraces
 from webapp.telemetry.windows import Windows
+from webapp.version import VERSION
 from webapp.warming.runs import Runs
 from webapp.warming.warmer import Warmer
 from webapp.watches import Watches
@@ -101,6 +106,9 @@ class Services:
     metrics: Metrics
     measuring: Measuring
     recorder: Recorder
+    traces: TraceWriter
+    agent: Agent | None
+    """None with TELEMETRY off."""
 
     def close(self) -> None:
         """Give connections back; used by tests and short-lived commands."""
@@ -111,6 +119,9 @@ class Services:
         self.catalog.close()
         self.ladder.close()
         self.harvest.close()
+        if self.agent is not None:
+            self.agent.close()
+            self.traces.stop()
         self.database.close()
         self.jobs.close()
         self.redis.close()
@@ -131,9 +142,14 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
     periods = Periods(settings.fresh, settings.stale, settings.grace, settings.negative)
     longest = max(periods.fresh.values()) + periods.stale + periods.grace
     store = Store(backend, longest=longest)
-    database = Database(settings.database_url, size=settings.database_pool)
+    database = Database(
+        settings.database_url,
+        size=settings.database_pool,
+        around=statement if settings.telemetry else None,
+    )
+    traces = TraceWriter(database)
     archive = Archive(database, Formula())
-    jobs = Jobs(settings.broker_url)
+    jobs = Jobs(settings.broker_url, carrying=carried if settings.telemetry else dict)
     purger = Purger(store, database, jobs)
     redis.catch_up = purger.catch_up
     points = Points(redis)
@@ -228,7 +244,11 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
         metrics=Metrics(Readings(windows, database)),
         measuring=measuring,
         recorder=Recorder(points.flush, demand.flush, measuring.flush, takers=[measuring.hits]),
+        traces=traces,
+        agent=Agent(traces, version=VERSION) if settings.telemetry else None,
     )
+    if services.agent is not None and app is not None:
+        app.extensions["traces"] = WebTraces(app, services.agent)
     purged.connect(harvest.purged, sender=purger)
     webhook_received.connect(harvest.webhook, sender=services.webhooks)
     demand.listen(services)

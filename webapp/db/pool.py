@@ -23,6 +23,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from webapp.db.circuit import Circuit
 from webapp.db.connection import PatientConnection, one_line, patient
 from webapp.db.conninfo import ConnectionPlan
+from webapp.db.cursor import Around, enclosed
 from webapp.errors import DatabaseUnavailable
 from webapp.secret import Secret
 
@@ -67,16 +68,21 @@ class Database:
         size: int,
         application_name: str = "forewarm",
         statement_timeout: float = STATEMENT_TIMEOUT,
+        around: Around | None = None,
     ) -> None:
-        """`size` is the most connections it holds; `statement_timeout` is in seconds."""
+        """`size` is the most connections it holds; `statement_timeout` is in seconds; `around`
+        encloses each statement."""
         self._plan = ConnectionPlan.of(url)
         self._size = size
         self._statement_timeout = statement_timeout
         self._parameters = self._plan.parameters(
             application_name=application_name, statement_timeout=statement_timeout
         )
+        if around is not None:
+            self._parameters["cursor_factory"] = enclosed(around)
         self.start_afresh()
         _databases.add(self)
+        _close_at_exit(self)
 
     def start_afresh(self) -> None:
         """Without connections and memories, as in a new process."""
@@ -127,7 +133,7 @@ class Database:
             return self.pool
 
     def _new_pool(self) -> Pool:
-        pool = ConnectionPool(
+        return ConnectionPool(
             self._plan.conninfo.reveal(),
             connection_class=patient(self._statement_timeout + POOL_TIMEOUT),
             kwargs=self._parameters,
@@ -140,8 +146,6 @@ class Database:
             name="forewarm",
             open=True,
         )
-        _close_at_exit(pool)
-        return pool
 
     def _take(self, pool: Pool) -> PatientConnection:
         deadline = time.monotonic() + POOL_TIMEOUT
@@ -195,12 +199,15 @@ def _forget_in_child() -> None:
 os.register_at_fork(after_in_child=_forget_in_child)
 
 
-def _close_at_exit(pool: Pool) -> None:
-    """The pool's threads end before the interpreter does, or it warns of them."""
-    still_there = weakref.ref(pool)
+def _close_at_exit(database: Database) -> None:
+    """The pool's threads end before the interpreter does, or it warns of them.
+
+    Registered before whoever writes at the exit too, and so called after them.
+    """
+    still_there = weakref.ref(database)
 
     def close() -> None:
-        if (pool := still_there()) is not None:
-            pool.close(timeout=1.0)
+        if (database := still_there()) is not None:
+            database.close()
 
     atexit.register(close)

@@ -1,0 +1,174 @@
+"""From the agent's events to transactions as they are stored, and which of them are. Sans I/O.
+
+Spans and errors come before their transaction does, and wait for it. All failed and slow ones are
+kept, of the others a sample: what a quiet minute brings, and beyond that the same traces in every
+process, by their ids.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from webapp.db.traces import DetailedTransaction
+
+KINDS: Mapping[str, tuple[str, float]] = {
+    "request": ("request", 1.0),
+    "messaging": ("job", 10.0),
+    "background": ("background", 5.0),
+}
+"""The agent's type -> ours, and how many seconds are slow."""
+WAITING_MOST = 1_000  # transactions under way
+SPANS_MOST = 300  # of one transaction
+TEXT_MOST = 300  # characters of a name or a message
+QUIET_A_MINUTE = 60
+NOTABLE_A_MINUTE = 600
+ONE_IN = 10
+ORDINARY_A_MINUTE = 200
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class _Waiting:
+    spans: list[Mapping[str, Any]] = field(default_factory=list)
+    errors: list[dict[str, str]] = field(default_factory=list)
+    dropped: int = 0
+
+
+class Assembly:
+    """What belongs together, until its transaction ends. For one thread."""
+
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
+
+    def take(self, kind: str, event: Mapping[str, Any]) -> DetailedTransaction | None:
+        """A transaction that is whole now; `kept` is still empty."""
+        if kind == "transaction":
+            waiting = self._waiting.pop(event["id"], None) or _Waiting()
+            return _assembled(event, waiting)
+        of = event.get("transaction_id")
+        if not of or kind not in {"span", "error"}:
+            return None
+        waiting = self._waiting.setdefault(of, _Waiting())
+        if len(self._waiting) > WAITING_MOST:
+            self._waiting.popitem(last=False)  # it ended without us, or never will
+        if kind == "error":
+            waiting.errors.append(_error(event))
+        elif len(waiting.spans) < SPANS_MOST:
+            waiting.spans.append(event)
+        else:
+            waiting.dropped += 1
+        return None
+
+
+class Choice:
+    """Which are kept, in this process and minute. `left_out` counts notable ones beyond all reason.
+
+    For one thread.
+    """
+
+    def __init__(self) -> None:
+        self.left_out = 0
+        self._minute = 0
+        self._notable = 0
+        self._ordinary = 0
+
+    def of(self, transaction: DetailedTransaction) -> str:
+        """`failed`, `slow`, `sampled`, or empty: not kept."""
+        minute = int(transaction.began.timestamp() // 60)
+        if minute != self._minute:
+            self._minute, self._notable, self._ordinary = minute, 0, 0
+        slow = transaction.ms >= slow_ms(transaction.kind)
+        if transaction.failed or slow:
+            self._notable += 1
+            if self._notable <= NOTABLE_A_MINUTE:
+                return "failed" if transaction.failed else "slow"
+            self.left_out += 1
+            return ""
+        most = ORDINARY_A_MINUTE if everywhere(transaction.trace_id) else QUIET_A_MINUTE
+        if self._ordinary >= most:
+            return ""
+        self._ordinary += 1
+        return "sampled"
+
+
+def slow_ms(kind: str) -> float:
+    """From how many milliseconds on one of our kinds is slow."""
+    return next(seconds for name, seconds in KINDS.values() if name == kind) * 1000
+
+
+def everywhere(trace_id: UUID) -> bool:
+    """Whether it is one of those that every process keeps."""
+    return trace_id.int % ONE_IN == 0
+
+
+def _assembled(event: Mapping[str, Any], waiting: _Waiting) -> DetailedTransaction | None:
+    if event["type"] not in KINDS:
+        return None
+    context = event.get("context") or {}
+    labels = context.get("tags") or {}
+    url = (context.get("request") or {}).get("url") or {}
+    began = event["timestamp"]
+    return DetailedTransaction(
+        began=_EPOCH + timedelta(microseconds=began),
+        trace_id=UUID(event["trace_id"]),
+        transaction_id=event["id"],
+        parent_id=event.get("parent_id"),
+        kind=KINDS[event["type"]][0],
+        name=_short(event["name"]),
+        resource=_short(labels.get("resource", "")),
+        outcome=_short(labels.get("outcome", "")),
+        result=_short(event.get("result") or ""),
+        ms=round(float(event.get("duration") or 0.0), 3),
+        failed=event.get("outcome") == "failure",
+        kept="",
+        detail={
+            "url": _short(f"{url.get('pathname', '')}{url.get('search', '')}"),
+            "labels": {name: _label(value) for name, value in labels.items()},
+            "errors": waiting.errors[:10],
+            "dropped": waiting.dropped + int((event.get("span_count") or {}).get("dropped", 0)),
+            "spans": [_span(each, began) for each in waiting.spans],
+        },
+    )
+
+
+def _span(event: Mapping[str, Any], began: int) -> list[object]:
+    composite = event.get("composite") or {}
+    kind = ".".join(part for part in (event.get("type"), event.get("subtype")) if part)
+    labels = dict((event.get("context") or {}).get("tags") or {})
+    http = (event.get("context") or {}).get("http") or {}
+    labels.update({name: http[name] for name in ("url", "status_code") if http.get(name)})
+    return [
+        event["id"],
+        event.get("parent_id"),
+        round((event["timestamp"] - began) / 1000, 3),
+        round(float(event["duration"]), 3),
+        _short(event["name"]),
+        kind,
+        event.get("outcome") == "failure",
+        int(composite.get("count", 1)),
+        {name: _label(value) for name, value in labels.items()},
+    ]
+
+
+def _error(event: Mapping[str, Any]) -> dict[str, str]:
+    exception = event.get("exception") or {}
+    return {
+        "type": _short(exception.get("type") or "message"),
+        "message": _short(exception.get("message") or (event.get("log") or {}).get("message", "")),
+        "culprit": _short(event.get("culprit") or ""),
+    }
+
+
+def _label(value: object) -> object:
+    return _short(value) if isinstance(value, str) else value
+
+
+def _short(text: object) -> str:
+    said = str(text)
+    return said if len(said) <= TEXT_MOST else said[: TEXT_MOST - 1] + "…"
