@@ -7,6 +7,7 @@ import time
 
 import click
 from flask import current_app
+from flask.cli import with_appcontext
 
 from webapp.command_errors import errors_as_lines
 from webapp.db.warming_runs import Run
@@ -31,6 +32,7 @@ def watch() -> None:
 
 @watch.command("add")
 @click.argument("names", nargs=-1, required=True)
+@with_appcontext
 def add_watches(names: tuple[str, ...]) -> None:
     """Keep names warm from now on: pallets, psf/requests."""
     with errors_as_lines():
@@ -40,6 +42,7 @@ def add_watches(names: tuple[str, ...]) -> None:
 
 @watch.command("remove")
 @click.argument("names", nargs=-1, required=True)
+@with_appcontext
 def remove_watches(names: tuple[str, ...]) -> None:
     """Keep them warm no longer; what the setting WATCH names is taken out there."""
     with errors_as_lines():
@@ -49,6 +52,7 @@ def remove_watches(names: tuple[str, ...]) -> None:
 
 
 @watch.command("list")
+@with_appcontext
 def list_watches() -> None:
     """What is kept warm: name, kind (owner: not known yet), and who wanted it."""
     for each in _services().watches.all():
@@ -58,6 +62,7 @@ def list_watches() -> None:
 @click.command("warm")
 @click.argument("names", nargs=-1)
 @click.option("--cancel", type=int, metavar="RUN", help="End a run instead of beginning one.")
+@with_appcontext
 def warm(names: tuple[str, ...], cancel: int | None) -> None:
     """Warm names, or all that is watched, and show how far it is.
 

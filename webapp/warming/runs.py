@@ -39,7 +39,7 @@ from webapp.watches import ORG, OWNER, USER, Watches, watch_name
 log = logging.getLogger(__name__)
 
 QUEUE, WARM_RUN = "warming", "warm_run"
-TURN = 4.0  # seconds: less than a worker has left when it is told to stop
+TURN = 2.0  # seconds: far less than a worker has left when it is told to stop
 LEASE = 30.0  # seconds without a sign of life
 SAVE_EVERY = 50  # answers that were fresh already
 MOST_FAILURES = 3  # in a row: GitHub is down

@@ -7,6 +7,9 @@ create table watches (
     added_at timestamptz not null default now()
 );
 
+-- The setting's, brought up to date once a minute.
+create index watches_env on watches (name) where source = 'env';
+
 comment on table watches is 'organisations, users and repositories kept warm; a few thousand at most';
 comment on column watches.name is 'owner or owner/repo, lower-case';
 comment on column watches.kind is 'owner until GitHub said whether it is an org or a user';

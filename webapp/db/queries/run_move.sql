@@ -1,5 +1,5 @@
 -- Serves: pause, resume and cancel.
--- Index: warming_runs_pkey
+-- Index: warming_runs_waiting
 update warming_runs
 set state = %(state)s, ended_at = case when %(state)s = 'cancelled' then now() end
 where id = %(run)s and state = any(%(before)s::text[])

@@ -1,5 +1,5 @@
 -- Serves: a worker that goes on with a run, if no other does. Ended and paused runs aren't taken.
--- Index: warming_runs_pkey
+-- Index: warming_runs_waiting
 update warming_runs
 set state = 'running', lease = %(lease)s, leased_until = now() + %(seconds)s * interval '1 second',
     started_at = coalesce(started_at, now()), put_off_to = null
