@@ -9,7 +9,7 @@ from webapp.reports.verdicts import Bounds, Verdict
 from webapp.services import Services
 
 SLOW = Bounds(warn=0.02, fail=0.25, samples=20)  # seconds, mean of a statement
-PAGE = "dashboard.database"
+PAGE = ""
 
 
 def verdicts(services: Services, window: Window) -> list[Verdict]:

@@ -146,8 +146,8 @@ def budgets(services: Services, now: datetime) -> list[Budget]:
     for credential in ids:
         for resource in RESOURCES:
             limits = services.budget.limits(credential, resource)
-            if limits.reset <= now.timestamp():
-                continue
+            if not limits.limit or limits.reset <= now.timestamp():
+                continue  # not ours to use, or not told since its last reset
             empty = services.budget.forecast(credential, resource)
             found.append(
                 Budget(

@@ -8,7 +8,7 @@ from webapp.reports.periods import Window
 from webapp.reports.verdicts import Verdict
 from webapp.services import Services
 
-PAGE = "dashboard.warming"
+PAGE = ""
 
 
 def verdicts(services: Services, _: Window) -> list[Verdict]:

@@ -9,7 +9,7 @@ from webapp.services import Services
 
 BAD = Bounds(warn=5, fail=100)  # signatures refused in the period
 LATE = Bounds(warn=60, fail=600)  # seconds, p95
-PAGE = "dashboard.webhooks"
+PAGE = ""
 
 
 def verdicts(services: Services, window: Window) -> list[Verdict]:

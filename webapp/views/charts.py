@@ -23,6 +23,8 @@ TICKS_Y, TICKS_X = 4, 5
 SPARK_WIDTH, SPARK_HEIGHT = 120, 28
 ROUND_STEPS = (1, 2, 2.5, 5, 10)
 
+DOT = "h3"
+
 Kind = Literal["lines", "stack"]
 Format = Callable[[float], str]
 
@@ -136,7 +138,7 @@ def chart(
             )
             for index in range(steps)
         ),
-        ticks_x=tuple(_times(since, step, steps, width)),
+        ticks_x=tuple(ticks_of(since, step, steps, width)),
         ticks_y=tuple(Tick(round(_y(value, ticks[-1]), 1), form(value)) for value in ticks),
         markers=tuple(
             Marker(round(PLOT_LEFT + (moment - since) / step * width, 1), label)
@@ -224,22 +226,23 @@ def _stack(series: Sequence[Series], centres: Sequence[float], top: float) -> li
 
 
 def _path(points: Sequence[tuple[float, float] | None]) -> str:
-    """`M` where a line begins, `L` onward; a lone point is a stroke of no length (a round dot)."""
+    """`M` where a line begins, `L` onward; a lone point is a short stroke."""
     words, alone, started = [], False, False
     for point in points:
         if point is None:
             if alone:
-                words.append("h0")
+                words.append(DOT)
             started = alone = False
             continue
         x, y = point
         words.append(f"{'L' if started else 'M'}{x:.1f} {y:.1f}")
         alone = not started
         started = True
-    return " ".join([*words, "h0"] if alone else words)
+    return " ".join([*words, DOT] if alone else words)
 
 
-def _times(since: datetime, step: timedelta, steps: int, width: float) -> list[Tick]:
+def ticks_of(since: datetime, step: timedelta, steps: int, width: float) -> list[Tick]:
+    """Times along the axis; days where the period is long."""
     days = step * steps > timedelta(days=2)
     every = max(1, round(steps / TICKS_X))
     return [

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from flask import Response
+from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -58,28 +58,41 @@ def add(views: APIBlueprint, services: Services, guard: Guard) -> None:
     @views.post("/purge", responses={200: Purged})
     def purge(body: PurgeBody) -> Response:
         """Purge tags, softly unless `hard`: the next read revalidates, or nothing old is left."""
-        tags = [tag.lower() for tag in body.tags]
-        for path in body.paths:
-            own = _own_tag(path)
-            if own is None:
-                raise RequestRefused(400, f"paths: no tag of its own: {path}")
-            tags.append(own)
-        if not tags:
-            raise RequestRefused(400, "tags or paths: name at least one")
-        purged = services.purger.purge(tags, hard=body.hard, cause="operator", detail="/api/purge")
-        what = "cache purged hard" if body.hard else "cache purged softly"
-        services.audit.note(guard.who(), what, " ".join(tags))
+        purged = purge_named(services, guard, body)
         return json_response({"purged": purged})
 
     @views.get("/entries")
     def entries(query: EntriesQuery) -> Response:
         """Why a path is a hit or a miss: what each shelf holds, and what would purge it."""
-        path, _, parameters = query.path.partition("?")
-        target = canonical_target(
-            path.removeprefix(PREFIX) or "/", parameters, query.accept, query.api_version
-        )
-        base_url = guard.base_url() + PREFIX
-        return json_response(inspect(services.store, services.archive, target, base_url))
+        return json_response(asked_entry(services, guard, query))
+
+
+def purge_named(services: Services, guard: Guard, body: PurgeBody) -> int:
+    """Purge what an operator names, and note who did; tags written.
+
+    Raises RequestRefused (400), StoreUnavailable.
+    """
+    tags = [tag.lower() for tag in body.tags]
+    for path in body.paths:
+        own = _own_tag(path)
+        if own is None:
+            raise RequestRefused(400, f"paths: no tag of its own: {path}")
+        tags.append(own)
+    if not tags:
+        raise RequestRefused(400, "tags or paths: name at least one")
+    purged = services.purger.purge(tags, hard=body.hard, cause="operator", detail=request.path)
+    what = "cache purged hard" if body.hard else "cache purged softly"
+    services.audit.note(guard.who(), what, " ".join(tags))
+    return purged
+
+
+def asked_entry(services: Services, guard: Guard, query: EntriesQuery) -> dict[str, Any]:
+    """What each shelf holds for a path. Raises RequestRefused (400), StoreUnavailable."""
+    path, _, parameters = query.path.partition("?")
+    target = canonical_target(
+        path.removeprefix(PREFIX) or "/", parameters, query.accept, query.api_version
+    )
+    return inspect(services.store, services.archive, target, guard.base_url() + PREFIX)
 
 
 def _own_tag(path: str) -> str | None:

@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, redirect, request, url_for
 from flask.sansio.blueprints import BlueprintSetupState
 
+from webapp.reports import wording
 from webapp.services import Services
-from webapp.views.dashboard import connect, design, overview
+from webapp.views.dashboard import cache, connect, design, github, overview, requests
 from webapp.views.dashboard.frame import THEME_COOKIE, THEMES, Frame
 from webapp.views.guard import Guard
 
@@ -31,14 +32,14 @@ HTML_HEADERS: Mapping[str, str] = {
 OWN_POLICY = f"{_POLICY}; script-src 'self'; connect-src 'self'"
 THEME_KEPT = 365 * 86_400  # seconds
 
-PAGES = (overview, connect, design)
+PAGES = (overview, requests, cache, github, connect, design)
 """Each has `add(views, services, guard, frame)`."""
 
 
 def blueprint(services: Services, guard: Guard) -> Blueprint:
     """The pages."""
     views = Blueprint("dashboard", __name__)
-    views.record_once(_trim_blocks)
+    views.record_once(_prepare_templates)
     frame = Frame(guard)
     for page in PAGES:
         page.add(views, services, guard, frame)
@@ -81,6 +82,9 @@ def _ours(back: str) -> str:
     return f"{parts.path}?{parts.query}"
 
 
-def _trim_blocks(state: BlueprintSetupState) -> None:
-    """A line that holds a Jinja tag alone leaves no line behind, in <pre> above all."""
-    state.app.jinja_env.trim_blocks = state.app.jinja_env.lstrip_blocks = True
+def _prepare_templates(state: BlueprintSetupState) -> None:
+    """A line that holds a Jinja tag alone leaves no line behind; figures are worded by filters."""
+    env = state.app.jinja_env
+    env.trim_blocks = env.lstrip_blocks = True
+    for figure in (wording.share, wording.count, wording.duration, wording.rate, wording.size):
+        env.filters[figure.__name__] = figure

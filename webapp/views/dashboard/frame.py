@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from flask import Response, render_template, request, url_for
+from flask import Response, redirect, render_template, request, url_for
 
 from webapp.errors import RequestRefused
 from webapp.reports.periods import DEFAULT, PERIODS, Window, window
@@ -35,11 +35,18 @@ class Page:
 
 PAGES = (
     Page("Overview", "dashboard.overview"),
+    Page("Requests", "dashboard.requests"),
+    Page("Cache", "dashboard.cache"),
+    Page("GitHub", "dashboard.github"),
     Page("Connect", "dashboard.connect"),
 )
 """In the order of the navigation."""
 
-SAID: Mapping[str, tuple[str, str]] = {}
+SAID: Mapping[str, tuple[str, str]] = {
+    "purged": ("ok", "Purged. The next read asks GitHub."),
+    "purge-nothing": ("warn", "Nothing purged: name a tag or a path."),
+    "purge-unknown": ("fail", "Nothing purged: that is no tag, and no path with a tag of its own."),
+}
 """What a form's answer says after its redirect (`?said=`): state and text, never free text."""
 
 
@@ -84,6 +91,13 @@ class Frame:
         )
         response = Response(page)
         response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def back(self, endpoint: str, said: str, **where: str) -> Response:
+        """After a form: to the page, which tells what was done (SAID)."""
+        assert said in SAID
+        response = redirect(url_for(endpoint, said=said, **where), 303)  # type: ignore[arg-type]
+        assert isinstance(response, Response)
         return response
 
     def _live(self, html: str) -> Response:
