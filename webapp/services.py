@@ -44,6 +44,7 @@ from webapp.list_rows import ListRows
 from webapp.policy import Periods
 from webapp.purging import Purger
 from webapp.queues import Queues
+from webapp.redelivery import Redelivery
 from webapp.refetching import Refetching
 from webapp.serve import Ladder
 from webapp.settings import Settings
@@ -93,6 +94,7 @@ class Services:
     invalidation: Invalidation
     refetching: Refetching
     feeds: Feeds
+    redelivery: Redelivery
     webhooks: Webhooks
     near: Near
     jobs: Jobs
@@ -121,7 +123,6 @@ class Services:
         self.harvest.close()
         if self.agent is not None:
             self.agent.close()
-            self.traces.stop()
         self.database.close()
         self.jobs.close()
         self.redis.close()
@@ -231,6 +232,7 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
         invalidation=invalidation,
         refetching=Refetching(watches, demand, store, fetcher),
         feeds=Feeds(watches, client, redis, invalidation),
+        redelivery=Redelivery(credentials, redis),
         webhooks=Webhooks(settings.github_webhook_secret, invalidation, purger, database, jobs),
         near=near,
         jobs=jobs,

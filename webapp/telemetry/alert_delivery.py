@@ -28,7 +28,7 @@ from webapp.db.alerts import (
     alert_outbox_put_off,
 )
 from webapp.db.pool import Database
-from webapp.errors import ForewarmError
+from webapp.errors import DatabaseUnavailable, ForewarmError
 from webapp.hosts import is_loopback_host
 from webapp.secret import Secret
 from webapp.settings import Settings
@@ -39,6 +39,7 @@ LEASE = timedelta(minutes=2)  # longer than any try takes
 QUICK_TRIES = 3
 WAITS = (2, 5, 60, 120, 300, 600)  # seconds after each failed try; then the last
 RETRY_AFTER_MAX = 3600
+NOTE_TRIES = 5
 TRY_AGAIN = frozenset({408, 425, 429})  # of 4xx
 USER_AGENT = "Forewarm/1 (+https://github.com/forewarm)"
 SIGNATURE, DELIVERY = "X-Forewarm-Signature-256", "X-Forewarm-Delivery"
@@ -207,9 +208,22 @@ class Outbox:
                 if self.pause(wait):
                     return sent
                 continue
-            with self.database.connection() as conn:
-                alert_outbox_done(conn, message.id, now=self.now(), result="sent")
+            self._note_sent(message.id)
             sent += 1
+
+    def _note_sent(self, id_: int) -> None:
+        """Insistently: else it would be sent again."""
+        for attempt in range(1, NOTE_TRIES + 1):
+            try:
+                now = self.now()
+                with self.database.connection() as conn:
+                    alert_outbox_done(conn, id_, now=now, result="sent")
+            except DatabaseUnavailable:
+                if attempt == NOTE_TRIES:
+                    raise
+                self.pause(1.0)
+            else:
+                return
 
     def _failed(self, name: str, id_: int, attempts: int, error: DeliveryFailed) -> float | None:
         """Seconds until the next try; None for none."""

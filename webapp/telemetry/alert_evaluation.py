@@ -85,7 +85,7 @@ class Evaluation:
         _keep(conn, held, alerts)
         evaluated_at = clock.evaluated_at if readings is None else now
         table.alert_clock_set(conn, evaluated_at=evaluated_at, wake_at=wake_at)
-        if now.hour != clock.evaluated_at.hour:
+        if now.timestamp() // 3600 != clock.evaluated_at.timestamp() // 3600:
             prune(conn, now)
 
     def _held(self, conn: Connection) -> list[Alert]:

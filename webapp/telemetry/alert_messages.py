@@ -104,10 +104,10 @@ def figure(value: float | None, unit: str) -> str:
 def summary(alert: Alert, rule: Rule) -> str:
     """What was measured, against what was allowed, in a line."""
     threshold = rule.threshold(alert.key.severity)
-    bound = "at most" if rule.below else "at least"
+    bound = "and below" if rule.below else "and above"
     of = f" of {alert.key.subject}" if alert.key.subject else ""
     limit = figure(threshold, rule.unit)
-    return f"{rule.name}{of}: {figure(alert.value, rule.unit)} (alerts at {bound} {limit})"
+    return f"{rule.name}{of}: {figure(alert.value, rule.unit)} (alerts at {limit} {bound})"
 
 
 def _alert(alert: Alert, rule: Rule, url: str) -> Body:

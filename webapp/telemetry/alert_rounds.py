@@ -28,7 +28,8 @@ class Rounds:
     def __init__(self, alerting: Alerting) -> None:
         self._alerting = alerting
         every = alerting.timing.every
-        self._every = min(LOOK_EVERY, every)
+        self.every = min(LOOK_EVERY, every)
+        """Seconds between looks."""
         self._late = min(LATE, every / 3)
         self._stopped = threading.Event()
 
@@ -50,9 +51,9 @@ class Rounds:
 
     def _run(self, turn: Callable[[], object]) -> None:
         # Not all processes at the same moment.
-        wait = self._every * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+        wait = self.every * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
         while not self._stopped.wait(wait):
-            wait = self._every
+            wait = self.every
             try:
                 turn()
             except DatabaseUnavailable as error:

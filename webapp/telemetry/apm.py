@@ -99,6 +99,7 @@ class Agent(elasticapm.Client):
         atexit.unregister(self.close)
         spans.forget(self)
         super().close()
+        self.sink.stop()
 
     def begin(
         self, kind: str, name: str, headers: Mapping[str, str] | None = None

@@ -36,6 +36,9 @@ class Sink(Protocol):
     def offer(self, kind: str, event: Mapping[str, Any]) -> None:
         """Take an event of kind transaction, span, error or metricset, or leave it."""
 
+    def stop(self) -> None:
+        """No event comes any more."""
+
 
 class _Tee(base.Transport):
     """Bounded, counted, and quick to wake: at each transaction's end, which follows its spans."""

@@ -11,11 +11,11 @@ from flask_openapi3.blueprint import APIBlueprint
 from pydantic import ValidationError
 
 from webapp.services import Services
-from webapp.views.api import jobs, operators, reports, warming, watches, webhooks
+from webapp.views.api import jobs, operators, reports, traces, warming, watches, webhooks
 from webapp.views.guard import Guard
 from webapp.views.responses import error_response
 
-SUBJECTS = (jobs, operators, reports, warming, watches, webhooks)
+SUBJECTS = (jobs, operators, reports, traces, warming, watches, webhooks)
 """Each has `add(views, services, guard)`."""
 
 
