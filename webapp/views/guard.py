@@ -92,7 +92,7 @@ class Guard:
         return self._signer.dumps("form")
 
     def who(self) -> str:
-        """Who sent a write that was let through, as the audit names them."""
+        """Who sent what was let through, as the audit and the points' count name them."""
         return str(g.get("who", "nobody"))
 
     def _check_host(self) -> None:
@@ -118,8 +118,10 @@ class Guard:
         self._check_key(key, access)
 
     def _check_key(self, key: str, access: Access) -> None:
-        if self._callers.key_holder(key) is None:
+        holder = self._callers.key_holder(key)
+        if holder is None:
             raise RequestRefused(401, "Bad credentials", **_challenge())
+        g.who = holder.name
         reads = request.method in SAFE or request.path in KEY_MAY_POST
         if access is not Access.KEY_MAY_READ or not reads:
             raise RequestRefused(403, "An API key may only read here.")

@@ -11,11 +11,21 @@ from flask_openapi3.blueprint import APIBlueprint
 from pydantic import ValidationError
 
 from webapp.services import Services
-from webapp.views.api import jobs, operators, reports, traces, warming, watches, webhooks
+from webapp.views.api import (
+    catalog,
+    jobs,
+    openapi,
+    operators,
+    reports,
+    traces,
+    warming,
+    watches,
+    webhooks,
+)
 from webapp.views.guard import Guard
 from webapp.views.responses import error_response
 
-SUBJECTS = (jobs, operators, reports, traces, warming, watches, webhooks)
+SUBJECTS = (catalog, jobs, openapi, operators, reports, traces, warming, watches, webhooks)
 """Each has `add(views, services, guard)`."""
 
 
