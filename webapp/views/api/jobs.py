@@ -13,14 +13,11 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, Field
 
-from webapp.errors import RequestRefused
-from webapp.queues import DeadLetter
 from webapp.reports.jobs import verdicts
 from webapp.services import Services
+from webapp.views.acts import Acts
 from webapp.views.guard import Guard
 from webapp.views.responses import json_response
-
-ALL = "all"
 
 
 class JobsQuery(BaseModel):
@@ -122,7 +119,7 @@ class Changed(BaseModel):
 
 def add(views: APIBlueprint, services: Services, guard: Guard) -> None:
     """Put this module's views on the API's blueprint."""
-    queues, audit = services.queues, services.audit
+    queues, acts = services.queues, Acts(services, guard)
 
     @views.get("/jobs", responses={200: JobsReport})
     def jobs(query: JobsQuery) -> Response:
@@ -144,24 +141,9 @@ def add(views: APIBlueprint, services: Services, guard: Guard) -> None:
     @views.post("/jobs/<id>/retry", responses={200: Changed})
     def retry_job(path: LetterPath) -> Response:
         """Put a dead letter back into its queue, with all its retries."""
-        if path.id == ALL:
-            return changed("jobs retried", queues.retry_all())
-        return letter("job retried", path.id, queues.retry(path.id))
+        return json_response({"jobs": acts.retry(path.id)})
 
     @views.post("/jobs/<id>/delete", responses={200: Changed})
     def delete_job(path: LetterPath) -> Response:
         """Drop a dead letter for good."""
-        if path.id == ALL:
-            return changed("jobs deleted", queues.delete_all())
-        return letter("job deleted", path.id, queues.delete(path.id))
-
-    def changed(what: str, number: int) -> Response:
-        audit.note(guard.who(), what, ALL, f"{number} dead letters")
-        return json_response({"jobs": number})
-
-    def letter(what: str, id_: str, found: DeadLetter | None) -> Response:
-        if found is None:
-            raise RequestRefused(404, "There is no such dead letter (any more).")
-        detail = f"{found.queue} {found.actor}, {found.error}"
-        audit.note(guard.who(), what, found.job or id_, detail)
-        return json_response({"jobs": 1})
+        return json_response({"jobs": acts.delete(path.id)})

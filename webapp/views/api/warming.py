@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from webapp.db.warming_runs import Run
 from webapp.services import Services
+from webapp.views.acts import Acts
 from webapp.views.api.watches import Name
 from webapp.views.guard import Guard
 from webapp.views.responses import json_response
@@ -56,7 +57,7 @@ class RunList(BaseModel):
 
 def add(views: APIBlueprint, services: Services, guard: Guard) -> None:
     """Put this module's views on the API's blueprint."""
-    runs, audit = services.warming, services.audit
+    runs, acts = services.warming, Acts(services, guard)
 
     @views.get("/warming", responses={200: RunList})
     def list_runs() -> Response:
@@ -66,9 +67,7 @@ def add(views: APIBlueprint, services: Services, guard: Guard) -> None:
     @views.post("/warming", responses={202: Begun})
     def begin_run(body: RunBody) -> Response:
         """Warm now what isn't fresh or soon won't be; workers do it."""
-        run = runs.begin(body.names, "api")
-        audit.note(guard.who(), "warming begun", str(run), " ".join(body.names))
-        return json_response({"run": run}, 202)
+        return json_response({"run": acts.warm(body.names, "api")}, 202)
 
     @views.get("/warming/<int:run>", responses={200: RunItem})
     def get_run(path: RunPath) -> Response:
@@ -78,21 +77,17 @@ def add(views: APIBlueprint, services: Services, guard: Guard) -> None:
     @views.post("/warming/<int:run>/pause", responses={200: RunItem})
     def pause_run(path: RunPath) -> Response:
         """Stop before its next answer. While the schedule's run is paused it begins no other."""
-        return moved("warming paused", runs.pause(path.run))
+        return json_response(_item(acts.pause(path.run)))
 
     @views.post("/warming/<int:run>/resume", responses={200: RunItem})
     def resume_run(path: RunPath) -> Response:
         """Go on where it was."""
-        return moved("warming resumed", runs.resume(path.run))
+        return json_response(_item(acts.resume(path.run)))
 
     @views.post("/warming/<int:run>/cancel", responses={200: RunItem})
     def cancel_run(path: RunPath) -> Response:
         """End it before its next answer."""
-        return moved("warming cancelled", runs.cancel(path.run))
-
-    def moved(what: str, run: Run) -> Response:
-        audit.note(guard.who(), what, str(run.id))
-        return json_response(_item(run))
+        return json_response(_item(acts.cancel(path.run)))
 
 
 def _item(run: Run) -> dict[str, object]:

@@ -9,6 +9,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from webapp.services import Services
+from webapp.views.acts import Acts
 from webapp.views.guard import Guard
 from webapp.views.responses import json_response
 from webapp.watches import Watch
@@ -58,7 +59,7 @@ class WatchList(BaseModel):
 
 def add(views: APIBlueprint, services: Services, guard: Guard) -> None:
     """Put this module's views on the API's blueprint."""
-    watches, audit = services.watches, services.audit
+    watches, acts = services.watches, Acts(services, guard)
 
     @views.get("/watches", responses={200: WatchList})
     def list_watches() -> Response:
@@ -68,9 +69,7 @@ def add(views: APIBlueprint, services: Services, guard: Guard) -> None:
     @views.post("/watches", responses={201: WatchItem})
     def add_watch(body: WatchBody) -> Response:
         """Keep a name warm from now on; a worker begins within a minute."""
-        watch = watches.add(body.name, "api")
-        audit.note(guard.who(), "watch added", watch.name)
-        return json_response(_item(watch), 201)
+        return json_response(_item(acts.watch(body.name, "api")), 201)
 
     @views.delete("/watches/<owner>", responses={204: None})
     def remove_owner(path: OwnerPath) -> Response:
@@ -83,8 +82,7 @@ def add(views: APIBlueprint, services: Services, guard: Guard) -> None:
         return removed(f"{path.owner}/{path.repo}")
 
     def removed(name: str) -> Response:
-        watches.remove(name)
-        audit.note(guard.who(), "watch removed", name.lower())
+        acts.unwatch(name)
         return Response(status=204)
 
 

@@ -10,9 +10,9 @@ from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, Field, StringConstraints
 
 from webapp.db import deliveries
-from webapp.errors import RequestRefused
 from webapp.reports.periods import DEFAULT, PERIODS
 from webapp.services import Services
+from webapp.views.acts import Acts
 from webapp.views.guard import Guard
 from webapp.views.responses import json_response
 
@@ -49,6 +49,7 @@ class Replayed(BaseModel):
 
 def add(views: APIBlueprint, services: Services, guard: Guard) -> None:
     """Put this module's views on the API's blueprint."""
+    acts = Acts(services, guard)
 
     @views.get("/webhooks", responses={200: Webhooks})
     def webhooks(query: WebhooksQuery) -> Response:
@@ -68,8 +69,4 @@ def add(views: APIBlueprint, services: Services, guard: Guard) -> None:
     @views.post("/webhooks/<delivery>/replay", responses={200: Replayed})
     def replay(path: DeliveryPath) -> Response:
         """Purge again what a delivery purged."""
-        purges = services.webhooks.replay(path.delivery)
-        if purges is None:
-            raise RequestRefused(404, "No such delivery is known.")
-        services.audit.note(guard.who(), "webhook replayed", path.delivery)
-        return json_response({"purged": len(purges.hard) + len(purges.soft)})
+        return json_response({"purged": acts.replay(path.delivery)})
