@@ -157,7 +157,7 @@ class LocalServer:
             stack.callback((VAR / "env").unlink, missing_ok=True)
             self.release(environ)
             self.await_stand_in()
-            return self.supervise(environ)
+            return self.supervise(environ, github)
 
     # --- the parts -------------------------------------------------------------------------------
 
@@ -209,7 +209,7 @@ class LocalServer:
         if process.returncode:
             raise Refusal(f"the release step failed ({self.commands['release']}); see above")
 
-    def supervise(self, environ: Mapping[str, str]) -> int:
+    def supervise(self, environ: Mapping[str, str], github: StandInGitHub | None) -> int:
         """Start and watch web, worker and scheduler; the exit status once all have ended."""
         processes = [self.start(name, self.commands[name], environ) for name in RUN]
         watched = [*processes, *([self.github] if self.github else [])]
@@ -228,6 +228,8 @@ class LocalServer:
                     self.terminal.show(f"{store.name} ended by itself; its log: {store.log}")
                 if not ready and is_ready(self.chosen):
                     ready = True
+                    if github:
+                        self.hook(github)
                     self.greet()
                 time.sleep(0.05)
             self.terminal.show("stopping …")
@@ -235,6 +237,13 @@ class LocalServer:
         finally:
             for name in stop(processes, WORK_SECONDS):
                 self.terminal.show(f"{name} didn't stop within {WORK_SECONDS:.0f} s: killed")
+
+    def hook(self, github: StandInGitHub) -> None:
+        """Have the stand-in send its webhooks here, so that the demo's changes show at once."""
+        from tests.standin.orders import Orders  # noqa: PLC0415 - for a demo alone
+
+        with contextlib.closing(Orders(github.url)) as orders:
+            orders.hook(f"{self.chosen.address}/webhooks/github", github.webhook_secret)
 
     def greet(self) -> None:
         address = self.chosen.address

@@ -22,6 +22,7 @@ import pytest
 
 from script.ports import free_port
 from script.var import ROOT
+from tests.standin.orders import Orders
 
 READY_SECONDS = 30  # on a machine that runs other tests, too
 STOP_SECONDS = 25
@@ -146,6 +147,15 @@ def shared_server() -> Iterator[Server]:
 @pytest.mark.parametrize("path", ["/", "/healthz", "/api/v3/orgs/pallets/repos"])
 def test_it_answers(shared_server: Server, path: str) -> None:
     assert shared_server.get(path) == 200
+
+
+def test_the_demos_changes_come_by_webhook(shared_server: Server) -> None:
+    port = (shared_server.checkout / "var" / "demo" / "github-port").read_text()
+    shared_server.wait_until(lambda: "Forewarm is ready" in shared_server.log.read_text(), 10)
+    Orders(f"http://127.0.0.1:{port}").release("pallets/flask", "v-of-this-test")
+    shared_server.wait_until(
+        lambda: "webhook accepted release.published" in shared_server.log.read_text(), 10
+    )
 
 
 def test_its_settings_are_for_its_owner_alone(shared_server: Server) -> None:
