@@ -123,25 +123,24 @@ class Fetcher:
             if arrival and read and read.entry and _filled_since(arrival, read):
                 return Fetched(Outcome.COALESCED, read.entry.status, entry=read.entry)
 
-    def refresh(self, wish: Wish, read: Read) -> Fetched | None:
-        """Fetch what nobody waits for, unless someone does already; an answer in it is closed.
+    def refresh(self, wish: Wish, read: Read) -> None:
+        """Fetch what nobody waits for, unless someone does already.
 
         Raises GitHubUnavailable, StoreUnavailable.
         """
         with self._flights.board(wish.key) as (flight, leading):
             if not leading:
-                return None
+                return
             lease, flight.versions = self._store.acquire(wish.key, wish.tags)
             if lease is None:
-                return None
+                return
             if _filled_since(read, self._store.read(wish.key, wish.tags)):
                 # Another's refresh ended while this one was queued.
                 self._store.release(lease)
-                return None
+                return
             flight.result = self._ask(wish, _validating(read), lease)
             if flight.result.answer:
                 flight.result.answer.close()
-            return flight.result
 
     def _read(self, wish: Wish) -> Read | None:
         try:

@@ -11,6 +11,7 @@ from script.embedded import Postgres, Valkey
 from tests.serving import Forewarm
 from tests.standin.process import StandIn
 from tests.webapp.lasting import Applications, lasting_applications
+from webapp.db.warming_runs import Run
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,12 @@ def test_flask_warm_tells_how_it_went(forewarm: Forewarm, monkeypatch: pytest.Mo
     """A worker's part is done where the command would look at the run."""
     runs = forewarm.services.warming
     get = runs.get
-    monkeypatch.setattr(runs, "get", lambda run: (runs.turn(run), get(run))[1])
+
+    def worked(run: int) -> Run:
+        runs.turn(run)
+        return get(run)
+
+    monkeypatch.setattr(runs, "get", worked)
     result = forewarm.app.test_cli_runner().invoke(args=["warm", "pallets"])
     assert result.exit_code == 0
     assert result.output.splitlines()[-1] == "run 1 done: 2 of 2, 2 points, 0 saved"

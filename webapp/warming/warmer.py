@@ -22,6 +22,7 @@ from webapp.fetching import Fetcher, Wish
 from webapp.github.client import Asker
 from webapp.github.limits import Lane
 from webapp.github.links import next_query
+from webapp.outcome import Outcome
 from webapp.policy import HOUR, Periods, match
 from webapp.warming.plan import Lead, due, followed, paged, planned
 from webapp.watches import OWNER, REPO, Watch, Watches, watch_name
@@ -107,20 +108,23 @@ class Warmer:
         return found
 
     def warm(self, asked: Asked) -> Warmed:
-        """Refresh one answer if it is due or was purged, unless somebody else does just now.
+        """Refresh one answer if it is due or was purged; what somebody else fetches is waited for.
 
-        Raises OutOfBudget, GitHubUnavailable, CredentialRefused, StoreUnavailable.
+        Raises OutOfBudget, GitHubUnavailable, CredentialRefused, WaitedTooLong, StoreUnavailable.
         """
         wish, read = self._look(asked)
-        wanted = self._due(replace(asked, at=self._clock()), wish, read)
-        fetched = self._fetcher.refresh(wish, read) if wanted else None
-        if fetched is None:
+        if not self._due(replace(asked, at=self._clock()), wish, read):
             gone = read.entry is not None and read.entry.status in GONE
             return Warmed(failed=gone, gone=gone, next_page=_next_page(read.entry))
+        fetched = self._fetcher.fetch(wish, read)
         answer, entry = fetched.answer, fetched.entry
-        if answer and answer.limited:
-            wait = float(answer.headers.get("Retry-After", "60"))
-            raise OutOfBudget(self._clock() + wait, "limit")
+        if answer:
+            answer.close()
+            if answer.limited:
+                wait = float(answer.headers.get("Retry-After", "60"))
+                raise OutOfBudget(self._clock() + wait, "limit")
+        if fetched.outcome is Outcome.COALESCED:
+            return Warmed(asked=True, next_page=_next_page(entry))
         if entry is None or entry.negative:
             gone = fetched.status in GONE
             return Warmed(asked=True, points=1, failed=True, refused=True, gone=gone)
