@@ -17,19 +17,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from webapp.cache.results import Results, tags_of
+from webapp.cache.results import Results
 from webapp.catalog.details import Details
 from webapp.catalog.gathering import Gathering
 from webapp.catalog.items import Json, found_item, history, row_item
 from webapp.db import catalog, queries
 from webapp.db.catalog import LookedUp
 from webapp.db.pool import Database
-from webapp.errors import DatabaseUnavailable, ForewarmError, WaitedTooLong
+from webapp.errors import DatabaseUnavailable, ForewarmError
 from webapp.github.batch import Batch, Batches, Found
 from webapp.github.client import Asker
 from webapp.github.session import DEADLINE
 from webapp.harvest import Harvest
-from webapp.policy import REPO, Periods
+from webapp.policy import REPO, Periods, match
 from webapp.shares import Shares
 
 GRAPHQL = 7.0  # seconds of the deadline that GraphQL may take
@@ -129,13 +129,11 @@ class Lookup:
     def _looked(
         self, asked: Mapping[str, str], rows: Mapping[str, LookedUp], asker: Asker, base_url: str
     ) -> Looked:
-        now = datetime.fromtimestamp(self._clock(), UTC)
+        now = self._now()
         wanted = [name for name in asked if name not in rows or not self._current(rows[name], now)]
-        batch, renamed = (
-            self._from_github(wanted, rows, asker, base_url) if wanted else (Batch(), {})
-        )
+        batch, standing = self._from_github(wanted, asker, base_url) if wanted else (Batch(), {})
         failed = [name for name in wanted if name in batch.failed]
-        given = {name: row for name, row in rows.items() if name not in wanted or name in renamed}
+        given = {name: row for name, row in rows.items() if name not in wanted} | standing
         given |= self._graceful(failed, rows, now)
         looked, shown = Looked(), set[int]()
         for name, as_asked in asked.items():
@@ -158,11 +156,12 @@ class Lookup:
             raise next(iter(batch.failed.values()))
         return looked
 
-    def _current(self, row: LookedUp, now: datetime) -> bool:
-        return row.asked == row.full_name.lower() and self._untouched(row, now)
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
 
-    def _untouched(self, row: LookedUp, now: datetime) -> bool:
-        return not row.purged and now - row.seen_at < self._period
+    def _current(self, row: LookedUp, now: datetime) -> bool:
+        named = row.asked == row.full_name.lower()
+        return named and not row.purged and now - row.seen_at < self._period
 
     def _graceful(
         self, names: Sequence[str], rows: Mapping[str, LookedUp], now: datetime
@@ -188,9 +187,9 @@ class Lookup:
     # GitHub
 
     def _from_github(
-        self, wanted: Sequence[str], rows: Mapping[str, LookedUp], asker: Asker, base_url: str
-    ) -> tuple[Batch, set[str]]:
-        """What it says, or said within the last minute; and the former names whose row stands."""
+        self, wanted: Sequence[str], asker: Asker, base_url: str
+    ) -> tuple[Batch, dict[str, LookedUp]]:
+        """What it says, or said within the last minute: then a former name's row may stand."""
         batch = Batch()
 
         def ask(places: Sequence[int]) -> dict[int, str]:
@@ -202,22 +201,28 @@ class Lookup:
             }
 
         told = self._results.many(
-            "names", wanted, lambda name: tags_of(_owner(name)), self._negative, ask
+            "names", wanted, lambda name: match(f"/repos/{name}").tags, self._negative, ask
         )
-        now, standing, again = datetime.fromtimestamp(self._clock(), UTC), set(), []
-        for place, said in told.items():
-            name, row = wanted[place], rows.get(wanted[place])
-            if name in batch.found or name in batch.missing:
-                continue
-            if said == MISSING:
-                batch.missing[name] = self._clock()
-            elif row and row.full_name.lower() == said and self._untouched(row, now):
-                standing.add(name)
-            else:
-                again.append(name)
-        if again:
+        now = self._clock()
+        held = {wanted[place]: said for place, said in told.items()}
+        held = {name: said for name, said in held.items() if not batch.knows(name)}
+        batch.missing |= {name: now for name, said in held.items() if said == MISSING}
+        renamed = {name: said for name, said in held.items() if said != MISSING}
+        standing = self._standing(renamed)
+        if again := [name for name in renamed if name not in standing]:
             batch.add(self._ask(again, asker, base_url))
         return batch, standing
+
+    def _standing(self, renamed: Mapping[str, str]) -> dict[str, LookedUp]:
+        """Former name -> the row of its present one, where that is current."""
+        if not renamed:
+            return {}
+        rows, now = self._rows(sorted(set(renamed.values()))), self._now()
+        return {
+            name: rows[present]
+            for name, present in renamed.items()
+            if present in rows and self._current(rows[present], now)
+        }
 
     def _ask(self, names: Sequence[str], asker: Asker, base_url: str) -> Batch:
         """By GraphQL, and one by one what that couldn't tell. Raises nothing of GitHub's."""
@@ -230,8 +235,7 @@ class Lookup:
                     batch = self._fetch(names, asker)
         except ForewarmError as error:
             return Batch(failed=dict.fromkeys(names, error))
-        left = list(batch.failed)
-        if left and not any(isinstance(error, WaitedTooLong) for error in batch.failed.values()):
+        if left := list(batch.failed):
             batch.failed.clear()
             batch.add(self._details.fetch(left, asker, base_url, deadline))
         return batch

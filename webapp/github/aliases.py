@@ -23,7 +23,12 @@ REQUESTS_A_POINT = 100
 
 _FIELDS = f"""
 fragment item on Repository {{
-  databaseId nameWithOwner name owner {{ login }} description url
+  databaseId nameWithOwner name description url
+  owner {{
+    __typename login
+    ... on Organization {{ databaseId }}
+    ... on User {{ databaseId }}
+  }}
   isPrivate visibility isArchived isFork stargazerCount forkCount
   primaryLanguage {{ name }} defaultBranchRef {{ name }}
   repositoryTopics(first: {TOPICS}) {{ nodes {{ topic {{ name }} }} }}
@@ -111,7 +116,7 @@ def rest_shape(node: Mapping[str, Any]) -> Json | None:
             "id": int(node["databaseId"]),
             "full_name": str(node["nameWithOwner"]),
             "name": str(node["name"]),
-            "owner": {"login": str(node["owner"]["login"])},
+            "owner": _owner(node["owner"]),
             "description": node["description"],
             "private": bool(node["isPrivate"]),
             "visibility": str(node["visibility"]).lower(),
@@ -132,6 +137,12 @@ def rest_shape(node: Mapping[str, Any]) -> Json | None:
         }
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _owner(node: Mapping[str, Any]) -> Json:
+    """Who it is; an owner of another kind than these has no id here."""
+    owner: Json = {"login": str(node["login"]), "type": node.get("__typename")}
+    return owner if node.get("databaseId") is None else owner | {"id": int(node["databaseId"])}
 
 
 def _name(node: Mapping[str, Any] | None) -> str | None:

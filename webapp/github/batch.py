@@ -57,6 +57,10 @@ class Batch:
         """These couldn't be asked for."""
         self.failed |= dict.fromkeys(names, error)
 
+    def knows(self, name: str) -> bool:
+        """Whether anything became of it, if only a failure."""
+        return name in self.found or name in self.missing or name in self.failed
+
     def only(self, names: Iterable[str]) -> Batch:
         """What became of these."""
         wanted = frozenset(names)

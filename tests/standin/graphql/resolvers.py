@@ -70,6 +70,7 @@ class Root:
             "login": account.name,
             "name": account.name,
             "databaseId": number,
+            "url": f"{HTML}/{account.name}",
         }
 
     def _rate_limit(self, info: Info, **asked: bool) -> Fields:
@@ -109,6 +110,7 @@ class Root:
             }
 
         return {
+            "__typename": owner.kind,
             "id": node_id("O", owner.id),
             "databaseId": owner.id,
             "login": owner.login,
@@ -126,11 +128,7 @@ class Root:
             "databaseId": repo.id,
             "name": repo.name,
             "nameWithOwner": repo.full_name,
-            "owner": {
-                "id": node_id("O", owner.id),
-                "login": owner.login,
-                "url": f"{HTML}/{owner.login}",
-            },
+            "owner": self._organization(owner),
             "description": repo.description,
             "homepageUrl": repo.homepage,
             "url": f"{HTML}/{repo.full_name}",

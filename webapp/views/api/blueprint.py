@@ -27,6 +27,7 @@ from webapp.views.responses import error_response
 
 SUBJECTS = (catalog, jobs, openapi, operators, reports, traces, warming, watches, webhooks)
 """Each has `add(views, services, guard)`."""
+PATTERN = "doesn't have the form that /api/openapi.json tells"
 
 
 def blueprint(services: Services, guard: Guard) -> APIBlueprint:
@@ -41,4 +42,5 @@ def validation_failed(error: ValidationError) -> Response:
     """A 400 of GitHub's shape that names the parameter and never repeats the value."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"]) or "body"
-    return error_response(400, f"{where}: {first['msg']}")
+    what = PATTERN if first["type"] == "string_pattern_mismatch" else first["msg"]
+    return error_response(400, f"{where}: {what.removeprefix('Value error, ')}")

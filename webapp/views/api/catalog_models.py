@@ -15,7 +15,7 @@ from webapp.catalog.cursors import CURSOR_MAX
 NAMES_MAX = 500
 LIMIT, LIMIT_MAX = 30, 100
 
-_DIGITS = re.compile(r"[0-9]{1,9}", re.ASCII)
+_DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 def _whole(value: object) -> object:
