@@ -143,7 +143,8 @@ def serve(environ: Mapping[str, str], log: Path, workers: int = 1) -> Iterator[S
     command = [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"),
         *("--host", "127.0.0.1", "--port", str(port)),
-        *("--workers", str(workers), "--blocking-threads", "16", "wsgi:app"),
+        *("--workers", str(workers), "--blocking-threads", environ.get("WEB_THREADS", "16")),
+        "wsgi:app",
     ]
     own = {"PATH": os.environ["PATH"], "PORT": str(port), "PYTHONPATH": str(ROOT), **environ}
     with log.open("wb") as out:
