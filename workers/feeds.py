@@ -1,7 +1,7 @@
 """Queue `upkeep`: what GitHub is asked for that no webhook told. Every actor may run twice.
 
-Once a minute each, so nothing here is retried: what GitHub or Redis keeps from being done now is
-still due in the next minute. Without budget a job is put off to the reset.
+Once a minute or five, so nothing here is retried: what GitHub or Redis keeps from being done now
+is still due in the next round. Without budget a job is put off to the reset.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import dramatiq
 
 from webapp.errors import GitHubUnavailable, StoreUnavailable
 from webapp.feeds import Feeds
+from webapp.redelivery import Redelivery
 from webapp.refetching import Refetching
 from workers.broker import JobBroker
 
@@ -20,7 +21,9 @@ QUEUE = "upkeep"
 log = logging.getLogger(__name__)
 
 
-def register(broker: JobBroker, feeds: Feeds, refetching: Refetching) -> None:
+def register(
+    broker: JobBroker, feeds: Feeds, redelivery: Redelivery, refetching: Refetching
+) -> None:
     """Declare this module's actors on a broker."""
 
     @dramatiq.actor(queue_name=QUEUE, broker=broker, max_retries=0)
@@ -30,3 +33,11 @@ def register(broker: JobBroker, feeds: Feeds, refetching: Refetching) -> None:
             refetching.refetch(feeds.poll())
         except (GitHubUnavailable, StoreUnavailable) as error:
             log.warning("event feeds are left to the next round: %s", error)
+
+    @dramatiq.actor(queue_name=QUEUE, broker=broker, max_retries=0)
+    def redeliver() -> None:
+        """Webhook deliveries that didn't arrive."""
+        try:
+            redelivery.ask_again()
+        except (GitHubUnavailable, StoreUnavailable) as error:
+            log.warning("failed deliveries are left to the next round: %s", error)

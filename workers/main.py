@@ -23,7 +23,7 @@ invalidation.register(
     broker, services.purger, services.webhooks, services.invalidation, services.refetching
 )
 warming.register(broker, services.warming)
-feeds.register(broker, services.feeds, services.refetching)
+feeds.register(broker, services.feeds, services.redelivery, services.refetching)
 pruning.register(broker, services.database)
 metrics.register(broker, RollUp(services.windows, services.database))
 upkeep.register(broker)

@@ -21,6 +21,7 @@ class Periodic:
 TIMETABLE = (
     Periodic("heartbeat", "upkeep"),
     Periodic("poll_feeds", "upkeep"),
+    Periodic("redeliver", "upkeep", every=5, at=3),
     Periodic("prune_old", "upkeep", every=60, at=17),
     Periodic("roll_up_metrics", "upkeep"),
     Periodic("sweep", "invalidation"),

@@ -56,10 +56,23 @@ class Installation:
 
 
 @dataclass(frozen=True, slots=True)
+class HookDelivery:
+    """One sending of one event to the App's webhook, again or for the first time; `guid` is what
+    all sendings of an event share, `at` Unix seconds."""
+
+    id: int
+    guid: str
+    at: float
+    arrived: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Said:
     status: int
     body: Any
     date: float | None
+    next: str
+    """The path of the next page, '' where there is none."""
 
 
 class AppApi:
@@ -117,6 +130,23 @@ class AppApi:
             raise GitHubUnavailable(f"no installations were told: {said.status}", said.status)
         return sorted((_installation(row) for row in said.body), key=lambda each: each.id)
 
+    def deliveries(self, page: str = "", deadline: float = 0.0) -> tuple[list[HookDelivery], str]:
+        """A page of the sendings to the App's webhook, the last first, and what the next page is
+        called, '' for none."""
+        said = self._ask("GET", page or "/app/hook/deliveries?per_page=100", deadline)
+        if said.status == 404:
+            raise CredentialRefused("forbidden", "the App has no webhook")
+        if said.status != 200 or not isinstance(said.body, list):
+            raise GitHubUnavailable(f"no deliveries were told: {said.status}", said.status)
+        return [_delivery(row) for row in said.body], said.next
+
+    def redeliver(self, delivery: int, deadline: float = 0.0) -> bool:
+        """Have one sent again; False where GitHub doesn't know it (any more)."""
+        said = self._ask("POST", f"/app/hook/deliveries/{delivery}/attempts", deadline)
+        if said.status not in {202, 404, 422}:
+            raise GitHubUnavailable(f"nothing is redelivered: {said.status}", said.status)
+        return said.status == 202
+
     def _ask(self, method: str, path: str, deadline: float) -> _Said:
         deadline = deadline or time.monotonic() + DEADLINE
         ahead = self._ahead
@@ -151,7 +181,14 @@ class AppApi:
         if response.status_code == 403:
             raise _forbidden(response.content)
         body = orjson.loads(response.content) if response.content else None
-        return _Said(response.status_code, body, _date(response.headers))
+        following = response.links.get("next", {}).get("url", "")
+        own = following.startswith(f"{self._api_url}/")  # the JWT goes nowhere else
+        return _Said(
+            response.status_code,
+            body,
+            _date(response.headers),
+            following.removeprefix(self._api_url) if own else "",
+        )
 
     def _jwt(self) -> str:
         now = int(self._clock() + self._ahead)
@@ -176,6 +213,15 @@ def _date(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         return None
     return date.replace(tzinfo=date.tzinfo or UTC).timestamp()
+
+
+def _delivery(row: Any) -> HookDelivery:
+    try:
+        at = datetime.fromisoformat(row["delivered_at"])
+        arrived = row["status"] == "OK" or 200 <= int(row["status_code"] or 0) < 300
+        return HookDelivery(int(row["id"]), str(row["guid"]), at.timestamp(), arrived)
+    except (KeyError, TypeError, ValueError):
+        raise GitHubUnavailable("GitHub told a delivery that can't be read", 200) from None
 
 
 def _installation(row: Any) -> Installation:

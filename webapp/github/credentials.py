@@ -23,6 +23,7 @@ from webapp.secret import Secret
 from webapp.settings import Settings
 
 if TYPE_CHECKING:
+    from webapp.github.app_api import AppApi
     from webapp.github.app_tokens import AppTokens
     from webapp.github.installations import Installations
 
@@ -153,6 +154,10 @@ class Credentials:
         if self._app is not None:
             self._app.installations.forget(owner)
 
+    def app_api(self) -> AppApi | None:
+        """What the App may ask as itself; None where there are tokens instead."""
+        return self._app.api if self._app is not None else None
+
     def _own(self, token: Secret) -> Credential:
         shown = fingerprint(token.reveal(), self._secret_key)
         return Credential(shown, "token", shown, token=token)
@@ -223,6 +228,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class _App:
+    api: AppApi
     installations: Installations
     tokens: AppTokens
 
@@ -242,6 +248,7 @@ def _app(settings: Settings, redis: Connection, clock: Callable[[], float]) -> _
     api = AppApi(settings.github_api_url, app_id, key, clock)
     notes = Notes(redis, namespace, clock)
     return _App(
+        api,
         Installations(api, notes),
         AppTokens(
             api,
