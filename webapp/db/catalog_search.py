@@ -35,7 +35,7 @@ WORDS_MAX = 8
 _KEYS: MappingProxyType[SortName, LiteralString] = MappingProxyType(
     {
         "stars": "r.stargazers_count",
-        "pushed": "coalesce(r.pushed_at, timestamptz '1970-01-01 00:00:00+00')",
+        "pushed": "r.pushed_key",
         "updated": "r.updated_at",
         "name": "r.name_key",
     }
@@ -141,7 +141,7 @@ def composed(
         parts.append(_ORG_BY_NAME if sort == "name" else _ORG)
         values["org"] = org.lower()
     if language:
-        parts.append("lower(r.language) = lower(%(language)s)")
+        parts.append("r.language_key = lower(%(language)s)")
         values["language"] = language
     if topic:
         parts.append("r.topics @> array[lower(%(topic)s)]")

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate, islice
+from itertools import accumulate, islice, product
 
 from psycopg import sql
 
@@ -47,7 +47,25 @@ template term test text theme thread tiny token tool trace track tree trigger tu
 unit update vault vector video view virtual visual voice watch wave web widget window wire
 work worker yaml zone
 """
-WORDS = tuple(_TEXT.split())
+_SYLLABLES = (
+    "ba",
+    "cor",
+    "di",
+    "el",
+    "fa",
+    "gri",
+    "ho",
+    "in",
+    "ju",
+    "kal",
+    "lo",
+    "mir",
+    "no",
+    "pra",
+)
+WORDS = (*_TEXT.split(), *map("".join, product(_SYLLABLES, repeat=3)))
+"""From frequent to rare."""
+WORD_SHARES = tuple(accumulate(1 / (place + 20) for place in range(len(WORDS))))
 PROSE = (
     "{0} {1} for {2}s, written in {lang}",
     "A fast {0} {1} with {2} support",
@@ -177,19 +195,16 @@ class _Generator:
     def __init__(self, chance: random.Random, orgs: int, now: datetime) -> None:
         self._chance = chance
         self._now = now
-        self._orgs = [
-            f"{chance.choice(WORDS)}-{chance.choice(WORDS)}-{place}-seeded" for place in range(orgs)
-        ]
+        self._orgs = [f"{'-'.join(self._words(2))}-{place}-seeded" for place in range(orgs)]
         self._shares = list(accumulate(1 / (place + 8) for place in range(orgs)))
         self._languages = list(
             accumulate(1 / (place + 1) ** 1.4 for place in range(len(LANGUAGES)))
         )
-        self._topics = [
-            f"{WORDS[place % len(WORDS)]}-{place // len(WORDS)}" if place >= len(WORDS)
-            else WORDS[place]
-            for place in range(TOPICS)
-        ]  # fmt: skip
+        self._topics = WORDS[:TOPICS]
         self._topic_shares = list(accumulate(1 / (place + 3) for place in range(TOPICS)))
+
+    def _words(self, count: int) -> list[str]:
+        return self._chance.choices(WORDS, cum_weights=WORD_SHARES, k=count)
 
     def owners(self) -> Iterator[str]:
         seen = self._now.isoformat()
@@ -209,9 +224,9 @@ class _Generator:
         chance = self._chance
         login = self._orgs[owner]
         fork, archived = chance.random() < 0.25, chance.random() < 0.07
-        name = f"{chance.choice(WORDS)}-{chance.choice(WORDS)}-{place:x}"
+        name = f"{'-'.join(self._words(2))}-{place:x}"
         language = chance.choices(LANGUAGES, cum_weights=self._languages)[0]
-        description = chance.choice(PROSE).format(*chance.choices(WORDS, k=4), lang=language)
+        description = chance.choice(PROSE).format(*self._words(4), lang=language)
         topics = chance.choices(
             self._topics, cum_weights=self._topic_shares, k=chance.choice((0, 0, 1, 2, 3, 5))
         )

@@ -54,10 +54,17 @@ create table repositories (
     seen_at           timestamptz not null,
     owner_key         text collate "C" not null generated always as (lower(owner)) stored,
     name_key          text collate "C" not null generated always as (lower(owner || '/' || name)) stored,
+    language_key      text collate "C" generated always as (lower(language)) stored,
+    pushed_key        timestamptz not null generated always as (
+        coalesce(pushed_at, timestamptz '1970-01-01 00:00:00+00')
+    ) stored,
     search            text not null generated always as (
-        lower(
-            ' ' || owner || '/' || name || ' ' || translate(name, '-_.', '   ')
-            || ' ' || coalesce(description, '')
+        left(
+            lower(
+                ' ' || owner || '/' || name || ' ' || translate(name, '-_.', '   ')
+                || ' ' || coalesce(description, '')
+            ),
+            400
         )
     ) stored,
     constraint repositories_visibility_is_known
@@ -67,34 +74,40 @@ create table repositories (
 )
 with (fillfactor = 85);
 
--- Not unique: while a rename is under way two ids say the same name, and the later sight of it
--- wins (catalog_evict). Also the pages by name, and an owner's, which are a range of it.
-create index repositories_name on repositories (name_key, id);
+-- Pages of the whole catalog, read in both directions. They cover what filters look at: a page of
+-- rows that few match is found by reading the index alone, many rows a page of it, and only what
+-- matches is fetched. The name's also serves look-ups (not unique: while a rename is under way two
+-- ids say one name, and the later sight of it wins: catalog_evict) and an owner's pages by name.
+create index repositories_name on repositories (name_key, id)
+    include (search, topics, language_key, visibility, archived, fork);
+create index repositories_stars on repositories (stargazers_count, id)
+    include (search, topics, language_key, owner_key, visibility, archived, fork);
+create index repositories_pushed on repositories (pushed_key, id)
+    include (search, topics, language_key, owner_key, visibility, archived, fork);
+create index repositories_updated on repositories (updated_at, id)
+    include (search, topics, language_key, owner_key, visibility, archived, fork);
 
--- Pages of the whole catalog, read in both directions.
-create index repositories_stars on repositories (stargazers_count, id);
-create index repositories_pushed
-    on repositories (coalesce(pushed_at, timestamptz '1970-01-01 00:00:00+00'), id);
-create index repositories_updated on repositories (updated_at, id);
-
--- An owner's pages: a large owner's rows may all lie at the far end of the catalog's.
+-- An owner's or a language's pages: their rows may all lie at the far end of the catalog's.
 create index repositories_owner_stars on repositories (owner_key, stargazers_count, id);
-create index repositories_owner_pushed
-    on repositories (owner_key, coalesce(pushed_at, timestamptz '1970-01-01 00:00:00+00'), id);
+create index repositories_owner_pushed on repositories (owner_key, pushed_key, id);
 create index repositories_owner_updated on repositories (owner_key, updated_at, id);
-
-create index repositories_language on repositories (lower(language), stargazers_count, id);
+create index repositories_language_stars on repositories (language_key, stargazers_count, id);
+create index repositories_language_pushed on repositories (language_key, pushed_key, id);
+create index repositories_language_updated on repositories (language_key, updated_at, id);
+create index repositories_language_name on repositories (language_key, name_key, id);
 create index repositories_topics on repositories using gin (topics);
 
 -- What is archived was pushed long ago, forks have few stars, and little is not public: all far
 -- from where pages begin.
 create index repositories_archived_stars on repositories (stargazers_count, id) where archived;
-create index repositories_archived_pushed
-    on repositories (coalesce(pushed_at, timestamptz '1970-01-01 00:00:00+00'), id) where archived;
+create index repositories_archived_pushed on repositories (pushed_key, id) where archived;
 create index repositories_archived_updated on repositories (updated_at, id) where archived;
 create index repositories_fork_stars on repositories (stargazers_count, id) where fork;
 create index repositories_hidden_stars
     on repositories (visibility, stargazers_count, id) where visibility <> 'public';
+
+-- How frequent a word is decides between its index and reading on; a hundred values can't tell.
+alter table repositories alter column search set statistics 1000;
 
 do $$
 begin
@@ -192,13 +205,15 @@ comment on column repositories.topics is 'null: not said yet';
 comment on column repositories.description is 'empty: GitHub says it has none; null: not said yet';
 comment on column repositories.language is 'empty: GitHub says it has none; null: not said yet';
 comment on column repositories.visibility is 'public, private or internal (GitHub''s private: all but public)';
-comment on column repositories.pushed_at is 'null: never, or not said yet; sorted as 1970';
+comment on column repositories.pushed_at is 'null: never, or not said yet';
 comment on column repositories.default_branch is 'null: not said yet (GraphQL has none for an empty repository)';
 comment on column repositories.seen_at is
     'when the latest answer that shows it was asked for; never indexed, so that seeing it again is cheap';
 comment on column repositories.name_key is 'lower-case owner/name';
+comment on column repositories.language_key is 'lower-case language';
+comment on column repositories.pushed_key is 'pushed_at, 1970 for never';
 comment on column repositories.search is
-    'what q looks in: a blank, owner/name, the name''s words, the description, lower-case';
+    'what q looks in: a blank, owner/name, the name''s words, the description, lower-case; cut, as indexes hold it';
 
 comment on table repository_names is 'former names, as long as nobody else took them';
 comment on column repository_names.until is 'when another name was first seen';
