@@ -34,7 +34,8 @@ SHOWN_RESPONSE_HEADERS = (
 URL_MAX = 500  # characters
 PARAMETERS_MAX = 20
 
-_NAME = re.compile(r"[\w.\[\]-]{1,40}", re.ASCII)
+# A name with a digit in it may be a secret that stands where a name should.
+_NAME = re.compile(r"[A-Za-z_.\[\]-]{1,30}")
 _VALUE = re.compile(r"[\w.:,+ -]{0,60}", re.ASCII)
 
 

@@ -53,5 +53,5 @@ def configure(level: str, form: str) -> None:
     handler.setFormatter(JsonLines() if form == "json" else PlainLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # They say each request and each retry, with its URL; ours says what came of it.
-    for chatty in ("urllib3", "requests_cache"):
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    for chatty, least in (("urllib3", logging.ERROR), ("requests_cache", logging.WARNING)):
+        logging.getLogger(chatty).setLevel(max(least, logging.getLevelName(level)))

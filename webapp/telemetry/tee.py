@@ -120,7 +120,10 @@ class ServerToo(_Tee, http.Transport):
         super()._write_metadata(buffer)
 
     def _flush(self, buffer: GzipFile, forced_flush: bool = False) -> None:
-        super()._flush(buffer, forced_flush)
+        if self.state.should_try():
+            super()._flush(buffer, forced_flush)
+        else:
+            buffer.close()  # it failed a moment ago
         if self.state.did_fail():
             self.client.unsent += self._unsent
         self._unsent = 0
