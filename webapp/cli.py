@@ -14,6 +14,7 @@ from flask import Flask
 from webapp.command_errors import errors_as_lines
 from webapp.db import migrate
 from webapp.doctor.command import doctor
+from webapp.purge_command import purge
 from webapp.settings import database_url_from_env
 from webapp.warm_commands import warm, watch
 
@@ -24,6 +25,7 @@ def register(app: Flask) -> None:
     app.cli.add_command(doctor)
     app.cli.add_command(watch)
     app.cli.add_command(warm)
+    app.cli.add_command(purge)
 
 
 @click.group("db")

@@ -24,11 +24,13 @@ from datetime import UTC, datetime, timedelta
 import redis
 
 from webapp.cache.connection import TIMEOUT
+from webapp.cache.keys import canonical_path
 from webapp.cache.store import Store
 from webapp.db import queries
 from webapp.db.pool import Database
 from webapp.errors import BrokerUnavailable, DatabaseUnavailable, StoreUnavailable
 from webapp.jobs import Jobs
+from webapp.policy import match
 from webapp.signals import purged
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,9 @@ REPLAYED = timedelta(hours=24)
 RETRY_EVERY = 1.0  # seconds
 LOOK_EVERY = 0.01  # seconds between looks at another's catching up
 BATCH = 500  # tags a command
+
+TAG = r"^(all|(owner|org|orgs|repos):[A-Za-z0-9._-]+|repo:[A-Za-z0-9._-]+/[A-Za-z0-9._-]+)$"
+"""What an operator may name."""
 
 AGAIN, QUEUE = "purge_again", "invalidation"
 AGAIN_MS = 2_000
@@ -55,6 +60,16 @@ class Purge:
     hard: bool
     cause: str
     detail: str = ""
+
+
+def tag_of(path: str) -> str | None:
+    """The tag of a path's own row, as an operator may name it by the path.
+
+    None where only the owner's or everybody's would do. Raises RequestRefused (400, 414).
+    """
+    # Not urlsplit: it would read //name as a host's.
+    tag = match(canonical_path(path.partition("?")[0])).tags[0]
+    return None if tag == "all" or tag.startswith("owner:") else tag
 
 
 class Purger:

@@ -8,11 +8,11 @@ from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from webapp import policy
-from webapp.cache.keys import canonical_path, canonical_target
+from webapp.cache.keys import canonical_target
 from webapp.errors import RequestRefused
 from webapp.hitpath import PREFIX
 from webapp.inspection import inspect
+from webapp.purging import TAG, tag_of
 from webapp.services import Services
 from webapp.views.guard import Guard
 from webapp.views.responses import json_response
@@ -22,7 +22,7 @@ TAGS_MAX = 500
 Tag = Annotated[
     str,
     StringConstraints(
-        pattern=r"^(all|(owner|org|orgs|repos):[A-Za-z0-9._-]+|repo:[A-Za-z0-9._-]+/[A-Za-z0-9._-]+)$",
+        pattern=TAG,
         max_length=200,
     ),
 ]
@@ -74,7 +74,7 @@ def purge_named(services: Services, guard: Guard, body: PurgeBody) -> int:
     """
     tags = [tag.lower() for tag in body.tags]
     for path in body.paths:
-        own = _own_tag(path)
+        own = tag_of(path.removeprefix(PREFIX))
         if own is None:
             raise RequestRefused(400, f"paths: no tag of its own: {path}")
         tags.append(own)
@@ -93,10 +93,3 @@ def asked_entry(services: Services, guard: Guard, query: EntriesQuery) -> dict[s
         path.removeprefix(PREFIX) or "/", parameters, query.accept, query.api_version
     )
     return inspect(services.store, services.archive, target, guard.base_url() + PREFIX)
-
-
-def _own_tag(path: str) -> str | None:
-    """A path's row's tag; None where only the owner's or everybody's would do."""
-    # Not urlsplit: it would read //name as a host's.
-    tag = policy.match(canonical_path(path.partition("?")[0].removeprefix(PREFIX))).tags[0]
-    return None if tag == "all" or tag.startswith("owner:") else tag
