@@ -93,7 +93,9 @@ def _jobs(services: Services, window: Window) -> list[Verdict]:
     told = [each for each in found if each.state == state]
     reason = "; ".join(f"{each.name.lower()}: {each.reason}" for each in told)
     action = told[0].action if told else ""
-    return [Verdict("Jobs", state, f"{reason[:1].upper()}{reason[1:]}.", action, page="")]
+    return [
+        Verdict("Jobs", state, f"{reason[:1].upper()}{reason[1:]}.", action, page="dashboard.jobs")
+    ]
 
 
 def _redis(services: Services, _: Window) -> list[Verdict]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from webapp.outcome import Outcome
+from webapp.outcome import WITHOUT_GITHUB, Outcome
 from webapp.reports.periods import Window
 from webapp.telemetry.histogram import Histogram
 from webapp.telemetry.metrics import Metrics
@@ -27,7 +27,6 @@ FAMILIES: Mapping[str, frozenset[str]] = MappingProxyType(
     }
 )
 """Outcomes that mean the same to whoever waits, in the order in which charts stack them."""
-WITHOUT_GITHUB = FAMILIES["hit"] | FAMILIES["stale"]
 MEASURE = "request_duration_seconds"
 
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from webapp.db.deliveries import Counted, Delivery, deliveries_counted, deliveries_recent
+from webapp.errors import DatabaseUnavailable
 from webapp.reports import wording
 from webapp.reports.periods import Window
 from webapp.reports.verdicts import Bounds, Verdict
@@ -9,7 +15,53 @@ from webapp.services import Services
 
 BAD = Bounds(warn=5, fail=100)  # signatures refused in the period
 LATE = Bounds(warn=60, fail=600)  # seconds, p95
-PAGE = ""
+LISTED = 100
+PAGE = "dashboard.webhooks"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """When an owner's last delivery came: silence shows here first."""
+
+    owner: str
+    deliveries: int
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WebhooksReport:
+    """The page's content; its JSON twin is views/api/webhooks.py. Lists are None while PostgreSQL
+    is away."""
+
+    verdicts: list[Verdict]
+    events: Sequence[Counted] | None
+    deliveries: Sequence[Delivery] | None
+
+    @property
+    def owners(self) -> list[Owner]:
+        """Of the deliveries listed, the most silent first."""
+        found: dict[str, Owner] = {}
+        for each in self.deliveries or ():
+            if each.owner:
+                known = found.get(each.owner)
+                number = known.deliveries + 1 if known else 1
+                last = max(known.last, each.received_at) if known else each.received_at
+                found[each.owner] = Owner(each.owner, number, last)
+        return sorted(found.values(), key=lambda each: each.last)
+
+
+def report(services: Services, window: Window) -> WebhooksReport:
+    """Raises StoreUnavailable."""
+    told = verdicts(services, window)
+    try:
+        with services.database.connection() as conn:
+            return WebhooksReport(
+                told,
+                deliveries_counted(conn, since=window.since),
+                deliveries_recent(conn, since=window.since, rows=LISTED),
+            )
+    except DatabaseUnavailable:
+        return WebhooksReport(told, None, None)
 
 
 def verdicts(services: Services, window: Window) -> list[Verdict]:

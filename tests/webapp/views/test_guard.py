@@ -79,7 +79,7 @@ def guarded(forewarm: Forewarm) -> Iterator[tuple[str, str, Access]]:
         path = rule.rule
         for argument in rule.arguments:
             converter = path[path.index("<") : path.index(">") + 1]
-            path = path.replace(converter, argument)
+            path = path.replace(converter, "1" if converter.startswith("<int:") else argument)
         blueprint = rule.endpoint.rpartition(".")[0] or rule.endpoint
         for method in sorted(rule.methods or ()):
             yield method, path, ACCESS.get(blueprint, Access.ADMINISTRATOR)

@@ -16,7 +16,17 @@ from flask.sansio.blueprints import BlueprintSetupState
 
 from webapp.reports import wording
 from webapp.services import Services
-from webapp.views.dashboard import cache, connect, design, github, overview, requests
+from webapp.views.dashboard import (
+    cache,
+    connect,
+    design,
+    github,
+    jobs,
+    overview,
+    requests,
+    warming,
+    webhooks,
+)
 from webapp.views.dashboard.frame import THEME_COOKIE, THEMES, Frame
 from webapp.views.guard import Guard
 
@@ -32,7 +42,7 @@ HTML_HEADERS: Mapping[str, str] = {
 OWN_POLICY = f"{_POLICY}; script-src 'self'; connect-src 'self'"
 THEME_KEPT = 365 * 86_400  # seconds
 
-PAGES = (overview, requests, cache, github, connect, design)
+PAGES = (overview, requests, cache, github, jobs, warming, webhooks, connect, design)
 """Each has `add(views, services, guard, frame)`."""
 
 

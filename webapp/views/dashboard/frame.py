@@ -38,6 +38,9 @@ PAGES = (
     Page("Requests", "dashboard.requests"),
     Page("Cache", "dashboard.cache"),
     Page("GitHub", "dashboard.github"),
+    Page("Jobs", "dashboard.jobs"),
+    Page("Warming", "dashboard.warming"),
+    Page("Webhooks", "dashboard.webhooks"),
     Page("Connect", "dashboard.connect"),
 )
 """In the order of the navigation."""
@@ -45,6 +48,23 @@ PAGES = (
 SAID: Mapping[str, tuple[str, str]] = {
     "purged": ("ok", "Purged. The next read asks GitHub."),
     "purge-nothing": ("warn", "Nothing purged: name a tag or a path."),
+    "refused": ("fail", "Nothing done: that can’t be."),
+    "jobs-none": ("warn", "Nothing done: tick a job first."),
+    "jobs-gone": ("warn", "Nothing done: they were gone already."),
+    "jobs-retried": ("ok", "Back in their queue, with all their tries."),
+    "jobs-deleted": ("ok", "Deleted."),
+    "watch-added": ("ok", "Watched. A worker begins within a minute."),
+    "watch-removed": ("ok", "Watched no longer; what is stored stays until its time is over."),
+    "watch-name": ("fail", "Not done: a name is an owner, or owner/repository."),
+    "watch-env": ("fail", "Not removed: the setting WATCH names it. Take it out there."),
+    "watch-none": ("warn", "Nothing done: it wasn’t watched."),
+    "run-begun": ("ok", "A run is begun."),
+    "run-pause": ("ok", "Paused: it stops before its next answer."),
+    "run-resume": ("ok", "Resumed where it was."),
+    "run-cancel": ("ok", "Cancelled: it ends before its next answer."),
+    "run-state": ("warn", "Nothing done: the run is no longer in that state."),
+    "delivery-replayed": ("ok", "Replayed: what it purged is purged again."),
+    "delivery-unknown": ("fail", "Nothing done: no such delivery is known."),
     "purge-unknown": ("fail", "Nothing purged: that is no tag, and no path with a tag of its own."),
 }
 """What a form's answer says after its redirect (`?said=`): state and text, never free text."""
@@ -67,7 +87,7 @@ class Frame:
         """`<name>.html`, or its live part alone where that is asked for."""
         what |= {"csrf_token": self._guard.csrf_token(), "window": window}
         if request.args.get(LIVE):
-            return self._live(render_template(f"_{name}.html", **what))
+            return _live(render_template(f"_{name}.html", **what), str(what["csrf_token"]))
         theme = request.cookies.get(THEME_COOKIE)
         page = render_template(
             f"{name}.html",
@@ -100,12 +120,15 @@ class Frame:
         assert isinstance(response, Response)
         return response
 
-    def _live(self, html: str) -> Response:
-        response = Response(html)
-        response.set_etag(hashlib.sha256(html.encode()).hexdigest()[:24], weak=True)
-        response.headers["Cache-Control"] = "no-cache"
-        response.make_conditional(request)
-        return response
+
+def _live(html: str, csrf_token: str) -> Response:
+    response = Response(html)
+    # Its forms' token is another each second, and every one of them is as good.
+    digest = hashlib.sha256(html.replace(csrf_token, "").encode()).hexdigest()
+    response.set_etag(digest[:24], weak=True)
+    response.headers["Cache-Control"] = "no-cache"
+    response.make_conditional(request)
+    return response
 
 
 def _kept(window: Window | None) -> str:
