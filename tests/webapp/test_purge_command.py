@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from script.embedded import Postgres, Valkey
 from tests.serving import Forewarm
+from tests.standin.process import StandIn
+from tests.webapp.lasting import Applications, lasting_applications
 
 DETAIL = "/repos/pallets/flask"
+
+
+@pytest.fixture(scope="module")
+def applications(valkey: Valkey, postgres: Postgres, standin: StandIn) -> Iterator[Applications]:
+    with lasting_applications(valkey, postgres, standin, "purge_command") as started:
+        yield started
+
+
+@pytest.fixture
+def forewarm(applications: Applications, github: StandIn) -> Forewarm:
+    applications.empty(github)
+    return applications()
 
 
 def outcome(forewarm: Forewarm) -> str:
