@@ -17,3 +17,7 @@ class Outcome(StrEnum):
     NEGATIVE = "NEGATIVE"  # a remembered 404, 410, 451 or 301
     BYPASS = "BYPASS"  # not cacheable: streamed, or not a read
     ERROR = "ERROR"  # no answer to give: refused, limit, 502, 503, 504
+
+
+WITHOUT_GITHUB = frozenset({Outcome.HIT, Outcome.NEGATIVE, Outcome.STALE, Outcome.GRACE})
+"""Answers that waited for nobody: their share of all reads is the hit rate."""

@@ -97,6 +97,15 @@ class WaitingMessages:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookOwner:
+    """How many deliveries came of an owner, and when the last did."""
+
+    owner: str
+    deliveries: int
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class _Locked:
     locked: bool
 
@@ -251,3 +260,10 @@ def alert_outbox_waiting(conn: Connection, receiver: str) -> WaitingMessages:
 def alert_outbox_prune(conn: Connection, *, before: datetime) -> int:
     """Forget messages that were done with before a moment; how many."""
     return execute(conn, "alert_outbox_prune", before=before)
+
+
+def alert_webhook_owners(
+    conn: Connection, *, since: datetime, rows: int = 500
+) -> list[WebhookOwner]:
+    """Who sent webhooks since a moment, the most first."""
+    return statements.rows(conn, "alert_webhook_owners", WebhookOwner, since=since, rows=rows)

@@ -19,8 +19,8 @@ from webapp.db import alerts as table
 from webapp.db.alerts import AlertChange, AlertClock, AlertRow, GroupRow
 from webapp.db.statements import Connection
 from webapp.telemetry.alert_messages import alertmanager
-from webapp.telemetry.alert_notices import Group, Silence, tell
-from webapp.telemetry.alert_rules import Rule, Severity, Timing, named
+from webapp.telemetry.alert_notices import Group, Silence, Timing, tell
+from webapp.telemetry.alert_rules import Rule, Severity, named
 from webapp.telemetry.alerts import Alert, Key, Reading, State, new, step
 
 SUBJECTS_MAX = 500  # of a rule

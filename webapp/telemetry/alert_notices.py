@@ -13,8 +13,19 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from webapp.telemetry.alert_rules import Rule, Severity, Timing
+from webapp.telemetry.alert_rules import HOUR, MINUTE, Rule, Severity
 from webapp.telemetry.alerts import Alert, Key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """When rules are evaluated, and when receivers are told. Seconds."""
+
+    every: float = MINUTE
+    group_wait: float = 30.0
+    group_interval: float = 5 * MINUTE
+    repeat: float = 4 * HOUR
+    objective: float = 99.9  # per cent of answers that are no error of ours
 
 
 @dataclass(frozen=True, slots=True)

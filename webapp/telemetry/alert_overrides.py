@@ -20,7 +20,8 @@ from typing import Any
 
 from webapp.errors import SettingsError
 from webapp.settings_parsers import RefusalError, duration
-from webapp.telemetry.alert_rules import RULES, NoData, Rule, Timing, named
+from webapp.telemetry.alert_notices import Timing
+from webapp.telemetry.alert_rules import RULES, NoData, Rule, named
 
 TIMING = "timing"
 ENABLED = "enabled"

@@ -31,28 +31,22 @@ class Rounds:
         self.every = min(LOOK_EVERY, every)
         """Seconds between looks."""
         self._late = min(LATE, every / 3)
-        self._stopped = threading.Event()
 
     def start(self) -> None:
-        """From now on, in forked children too."""
+        """From now on, in forked children too, until `alerting` is stopped."""
         _rounds.add(self)
         self.start_afresh()
 
     def start_afresh(self) -> None:
         """In a forked child the threads aren't there."""
-        if not self._stopped.is_set():
+        if not self._alerting.stopped.is_set():
             for name, turn in (("alerts", self._evaluate), ("alert-delivery", self._deliver)):
                 threading.Thread(target=self._run, args=(turn,), name=name, daemon=True).start()
-
-    def stop(self) -> None:
-        """A round under way ends by itself."""
-        self._stopped.set()
-        self._alerting.stop()
 
     def _run(self, turn: Callable[[], object]) -> None:
         # Not all processes at the same moment.
         wait = self.every * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
-        while not self._stopped.wait(wait):
+        while not self._alerting.stopped.wait(wait):
             wait = self.every
             try:
                 turn()

@@ -62,17 +62,6 @@ class Rule:
         return self.warn if severity is Severity.WARNING else self.critical
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """When rules are evaluated, and when receivers are told. Seconds."""
-
-    every: float = MINUTE
-    group_wait: float = 30.0
-    group_interval: float = 5 * MINUTE
-    repeat: float = 4 * HOUR
-    objective: float = 99.9  # per cent of answers that are no error of ours
-
-
 RULES: tuple[Rule, ...] = (
     Rule(
         name="hit_rate",

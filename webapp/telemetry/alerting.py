@@ -18,8 +18,8 @@ from webapp.db.statements import Connection
 from webapp.telemetry.alert_delivery import DeliveryFailed, Outbox, Receiver
 from webapp.telemetry.alert_evaluation import Evaluation, Figures, alert_of
 from webapp.telemetry.alert_messages import test_body
-from webapp.telemetry.alert_notices import Silence, muted
-from webapp.telemetry.alert_rules import Rule, Timing, named
+from webapp.telemetry.alert_notices import Silence, Timing, muted
+from webapp.telemetry.alert_rules import Rule, named
 from webapp.telemetry.alerts import Alert, State
 
 
@@ -68,9 +68,9 @@ class Alerting:
         self._receivers = receivers
         self._url = url
         self._clock = clock
-        self._stopped = threading.Event()
+        self.stopped = threading.Event()
         self._evaluation = Evaluation(rules, timing, figures, tuple(receivers), url)
-        self._outbox = Outbox(database, receivers, self._now, self._stopped.wait)
+        self._outbox = Outbox(database, receivers, self._now, self.stopped.wait)
 
     def evaluate(self, late: float = 0.0) -> bool:
         """Evaluate the rules if this period's turn isn't taken, and decide who is told; whether
@@ -96,8 +96,8 @@ class Alerting:
         return self._outbox.deliver()
 
     def stop(self) -> None:
-        """End waits between tries."""
-        self._stopped.set()
+        """For good: waits between tries end, and so do the rounds."""
+        self.stopped.set()
 
     def send_test(self) -> dict[str, str]:
         """One try of a test message to each receiver; name -> "" or what went wrong."""

@@ -39,6 +39,8 @@ OWN = frozenset({"dashboard", "health", "metrics", "static"})
 ARCHIVE_QUERY = "archive_get"
 UNMATCHED = "unmatched"
 ATTEMPTS_MAX = 9
+FAILURES = frozenset({500, 502, 503})
+"""Not 504, which a caller asks for by only-if-cached, nor limits: those are the budget's."""
 
 
 class Listening:
@@ -109,6 +111,8 @@ class Listening:
                 outcome = Outcome.ERROR.value if failed else Outcome.BYPASS.value
             resource, pattern = mirrored
             self._counts.observe("request_duration_seconds", resource, outcome, seconds=seconds)
+            if response.status_code in FAILURES:
+                self._counts.add("request_failures_total", str(response.status_code))
             name, route = "route_duration_seconds", _mirror_route(method, pattern)
         else:
             rule = request.url_rule

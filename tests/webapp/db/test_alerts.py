@@ -196,6 +196,21 @@ def test_old_messages_are_given_up_and_later_forgotten(conn: Conn) -> None:
     assert alerts.alert_outbox_prune(conn, before=NOW + 2 * MINUTE) == 1
 
 
+def test_owners_of_webhooks_are_told_apart(conn: Conn) -> None:
+    for n, owner in enumerate(("psf", "pallets", "psf", "")):
+        conn.execute(
+            "insert into webhook_deliveries"
+            " (delivery, event, owner, hard_tags, soft_tags, list_tags, received_at)"
+            " values (%s, 'push', %s, '{}', '{}', '{}', %s)",
+            (str(n), owner, NOW + n * MINUTE),
+        )
+    assert alerts.alert_webhook_owners(conn, since=NOW) == [
+        alerts.WebhookOwner("psf", 2, NOW + 2 * MINUTE),
+        alerts.WebhookOwner("pallets", 1, NOW + MINUTE),
+    ]
+    assert len(alerts.alert_webhook_owners(conn, since=NOW + 2 * MINUTE)) == 1
+
+
 PARAMETERS: dict[str, object] = {
     **dict.fromkeys(("rule", "severity", "subject", "state", "was", "became", "reason"), "x77"),
     **dict.fromkeys(("clock", "name", "created_by", "receiver", "result", "error"), "x77"),
@@ -218,6 +233,12 @@ FILLING = (
         " select timestamptz '2026-03-02 12:00Z' - n * interval '1 hour', 'x', 'y', '', 'ok', 'ok'"
     ),
     "insert into alert_groups select 'x' || n",
+    (
+        "insert into webhook_deliveries"
+        " (delivery, event, owner, hard_tags, soft_tags, list_tags, received_at)"
+        " select 'x' || n, 'push', 'o' || n % 100, '{}', '{}', '{}',"
+        " timestamptz '2026-03-02 12:00Z' - n * interval '1 hour'"
+    ),
     "insert into alert_clocks select 'x' || n, now()",
     (
         "insert into silences (reason, created_by, created_at, ends_at)"

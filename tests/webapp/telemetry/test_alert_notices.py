@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 
 from tests.webapp.telemetry.alert_runs import MINUTE, RULE, START
-from webapp.telemetry.alert_notices import Group, Notice, Silence, tell
-from webapp.telemetry.alert_rules import Severity, Timing, named
+from webapp.telemetry.alert_notices import Group, Notice, Silence, Timing, tell
+from webapp.telemetry.alert_rules import Severity, named
 from webapp.telemetry.alerts import Alert, Key, State
 
 RULES = named(

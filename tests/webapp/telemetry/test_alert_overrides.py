@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from webapp.errors import SettingsError
+from webapp.telemetry.alert_notices import Timing
 from webapp.telemetry.alert_overrides import overridden
-from webapp.telemetry.alert_rules import RULES, NoData, Timing, named
+from webapp.telemetry.alert_rules import RULES, NoData, named
 
 
 def test_without_a_file_the_table_is_in_force() -> None:

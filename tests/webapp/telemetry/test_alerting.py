@@ -20,8 +20,9 @@ from webapp.db.pool import Database
 from webapp.errors import DatabaseUnavailable
 from webapp.secret import Secret
 from webapp.telemetry.alert_delivery import Webhook
+from webapp.telemetry.alert_notices import Timing
 from webapp.telemetry.alert_rounds import Rounds
-from webapp.telemetry.alert_rules import NoData, Rule, Timing
+from webapp.telemetry.alert_rules import NoData, Rule
 from webapp.telemetry.alerting import Alerting
 from webapp.telemetry.alerts import Reading
 
@@ -389,6 +390,6 @@ def test_web_processes_evaluate_by_themselves(database: Database, receiver: Aler
     try:
         receiver.wait_for(1)
     finally:
-        rounds.stop()
+        alerting.stop()
     (post,) = receiver.posts
     assert post.said == ("firing", ["second:firing"])

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.webapp.telemetry.alert_runs import START, values_of
-from webapp.telemetry.alert_notices import Group, Silence, tell
-from webapp.telemetry.alert_rules import NoData, Rule, Severity, Timing, named
+from webapp.telemetry.alert_notices import Group, Silence, Timing, tell
+from webapp.telemetry.alert_rules import NoData, Rule, Severity, named
 from webapp.telemetry.alerts import Alert, Key, Reading, State, new, step
 
 EXAMPLES = 3_000 if os.environ.get("FOREWARM_LONG") else 30
