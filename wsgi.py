@@ -11,7 +11,7 @@ from webapp.telemetry import logs
 
 try:
     settings = Settings.from_env()
+    logs.configure(settings.log_level, settings.log_format)
+    app = create_app(settings)
 except SettingsError as error:
     sys.exit(f"forewarm: {error}")
-logs.configure(settings.log_level, settings.log_format)
-app = create_app(settings)

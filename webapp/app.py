@@ -13,7 +13,7 @@ from webapp import cli, services
 from webapp.hitpath import HitPath
 from webapp.services import Services
 from webapp.settings import Settings
-from webapp.telemetry.web_traces import WebTraces
+from webapp.telemetry.alert_rounds import Rounds
 from webapp.version import VERSION
 from webapp.views import graphql, health, metrics, mirror, webhooks
 from webapp.views.api import blueprint as api
@@ -28,7 +28,8 @@ BODY_MAX = 1024 * 1024  # bytes of a request; the mirror has its own limit
 
 
 def create_app(settings: Settings) -> Flask:
-    """The WSGI application. Nothing connects before the first request.
+    """The WSGI application. Nothing connects before the first request, but for the alerts' look
+    every few seconds (alert_rounds.py).
 
     A request's path:
 
@@ -60,8 +61,6 @@ def create_app(settings: Settings) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = BODY_MAX
     app.config["DEMO"] = settings.demo
     app.extensions["services"] = built = services.build(settings, app)
-    if built.agent is not None:
-        app.extensions["traces"] = WebTraces(app, built.agent)
     guard = Guard(settings, built.callers, built.hosts)
     guard.install(app)
     app.register_blueprint(mirror.blueprint(built, guard))
@@ -74,6 +73,7 @@ def create_app(settings: Settings) -> Flask:
     register_errors(app)
     cli.register(app)
     app.wsgi_app = _middleware(app, built)  # type: ignore[method-assign, assignment]
+    Rounds(built.alerting).start()
     return app
 
 

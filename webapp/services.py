@@ -50,6 +50,10 @@ from webapp.serve import Ladder
 from webapp.settings import Settings
 from webapp.shares import Shares
 from webapp.signals import purged, webhook_received
+from webapp.telemetry.alert_delivery import receivers_of
+from webapp.telemetry.alert_figures import Measured
+from webapp.telemetry.alert_overrides import overridden
+from webapp.telemetry.alerting import Alerting
 from webapp.telemetry.apm import Agent, carried
 from webapp.telemetry.counts import Counts
 from webapp.telemetry.delivery import Deliveries
@@ -108,12 +112,14 @@ class Services:
     metrics: Metrics
     measuring: Measuring
     recorder: Recorder
+    alerting: Alerting
     traces: TraceWriter
     agent: Agent | None
     """None with TELEMETRY off."""
 
     def close(self) -> None:
         """Give connections back; used by tests and short-lived commands."""
+        self.alerting.stop()
         self.demand.stop(self)
         self.recorder.stop(self)
         self.measuring.stop()
@@ -129,7 +135,11 @@ class Services:
 
 
 def build(settings: Settings, app: Flask | None = None) -> Services:
-    """Wire everything. Flask-Caching hangs its configuration on an app; workers have none."""
+    """Wire everything. Flask-Caching hangs its configuration on an app; workers have none.
+
+    Raises SettingsError, over what ALERT_RULES says.
+    """
+    rules, timing = overridden(settings.alert_rules)
     scrub.know(settings.secrets())
     redis = Connection(settings.redis_url, size=settings.redis_pool)
     caching = Cache()
@@ -200,6 +210,19 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
         counts=counts,
     )
     measuring = Measuring(counts, Deliveries(windows), gauges)
+    metrics = Metrics(Readings(windows, database))
+    warming = Runs(database, jobs, watches, warmer)
+    measured = Measured(
+        metrics=metrics,
+        queues=queues,
+        jobs=jobs,
+        budget=budget,
+        credentials=credentials,
+        redis=redis,
+        database=database,
+        warming=warming,
+        objective=timing.objective,
+    )
     services = Services(
         settings=settings,
         callers=Callers(settings),
@@ -240,12 +263,20 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
         audit=Audit(database),
         watches=watches,
         demand=demand,
-        warming=Runs(database, jobs, watches, warmer),
+        warming=warming,
         windows=windows,
         gauges=gauges,
-        metrics=Metrics(Readings(windows, database)),
+        metrics=metrics,
         measuring=measuring,
         recorder=Recorder(points.flush, demand.flush, measuring.flush, takers=[measuring.hits]),
+        alerting=Alerting(
+            database,
+            measured,
+            rules,
+            timing,
+            receivers_of(settings),
+            url=settings.public_url or "",
+        ),
         traces=traces,
         agent=Agent(traces, version=VERSION) if settings.telemetry else None,
     )

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import sys
+
 import dramatiq
 from dramatiq.middleware import AgeLimit
 
+from webapp.errors import SettingsError
 from webapp.services import build
 from webapp.telemetry import logs
 from webapp.telemetry.rollup import RollUp
-from workers import feeds, invalidation, metrics, pruning, upkeep, warming
+from workers import alerts, feeds, invalidation, metrics, pruning, upkeep, warming
 from workers.broker import JobBroker
 from workers.environment import settings
 from workers.tracing import Tracing
 
 _settings = settings()
 logs.configure(_settings.log_level, _settings.log_format)
-services = build(_settings)
+try:
+    services = build(_settings)
+except SettingsError as error:
+    sys.exit(str(error))
 broker = JobBroker(_settings.broker_url)
 if services.agent is not None:
     broker.add_middleware(Tracing(services.agent), before=AgeLimit)
@@ -25,6 +31,7 @@ invalidation.register(
 warming.register(broker, services.warming)
 feeds.register(broker, services.feeds, services.redelivery, services.refetching)
 pruning.register(broker, services.database)
+alerts.register(broker, services.alerting)
 metrics.register(broker, RollUp(services.windows, services.database))
 upkeep.register(broker)
 dramatiq.set_broker(broker)

@@ -19,6 +19,7 @@ class Periodic:
 
 
 TIMETABLE = (
+    Periodic("evaluate_alerts", "upkeep"),
     Periodic("heartbeat", "upkeep"),
     Periodic("poll_feeds", "upkeep"),
     Periodic("redeliver", "upkeep", every=5, at=3),
