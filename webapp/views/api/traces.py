@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -11,17 +11,14 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, Field, StringConstraints
 
-from webapp.db.traces import Search, TracedTransaction
+from webapp.db.traces import TracedTransaction
 from webapp.errors import RequestRefused
-from webapp.reports.periods import PERIODS
-from webapp.reports.verdicts import Verdict
+from webapp.reports import traces as reports
+from webapp.reports.periods import window
 from webapp.services import Services
-from webapp.telemetry.waterfall import of_trace, search, waterfall
+from webapp.telemetry.waterfall import of_trace, waterfall
 from webapp.views.guard import Guard
 from webapp.views.responses import json_response
-
-SAME_MOMENT = timedelta(minutes=1)
-"""Clocks of other machines may be ahead of ours."""
 
 TraceId = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
 Text = Annotated[str, StringConstraints(max_length=300)]
@@ -118,7 +115,7 @@ def add(views: APIBlueprint, services: Services, _: Guard) -> None:
         report = Traces(
             as_of=now,
             period=query.period,
-            verdicts=[VerdictRow(**_verdict(found).as_json())],
+            verdicts=[VerdictRow(**reports.verdict(found).as_json())],
             traces=[_row(each) for each in found],
         )
         return json_response(report.model_dump())
@@ -135,15 +132,8 @@ def add(views: APIBlueprint, services: Services, _: Guard) -> None:
 def _found(services: Services, query: TracesQuery, now: datetime) -> list[TracedTransaction]:
     if query.trace_id is not None:
         return of_trace(services.database, UUID(query.trace_id))
-    wanted = Search(
-        since=now - PERIODS[query.period][0],
-        until=now + SAME_MOMENT,
-        limit=query.limit,
-        route=query.route,
-        outcome=query.outcome,
-        at_least_ms=query.min_ms,
-    )
-    return search(services.database, wanted, failed=query.failed)
+    wanted = reports.Wanted(query.route, query.outcome, query.min_ms, query.failed)
+    return reports.search(services, window(query.period, now), wanted, limit=query.limit)
 
 
 def _row(transaction: TracedTransaction) -> TraceRow:
@@ -160,12 +150,3 @@ def _row(transaction: TracedTransaction) -> TraceRow:
         failed=transaction.failed,
         kept=transaction.kept,
     )
-
-
-def _verdict(found: list[TracedTransaction]) -> Verdict:
-    failed = sum(each.failed for each in found)
-    slow = sum(each.kept == "slow" for each in found)
-    said = f"{failed} failed and {slow} slow of the newest {len(found)}"
-    if failed:
-        return Verdict("traces", "warn", said, "Open one: its errors say why it failed.")
-    return Verdict("traces", "ok" if found else "unknown", said if found else "none is kept")
