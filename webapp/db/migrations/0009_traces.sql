@@ -41,10 +41,10 @@ create index trace_details_trace_id on trace_details (trace_id);
 
 -- The six hours that a moment lies in get their tables; at once and twice without harm.
 create function traces_make_room(moment timestamptz) returns void
-language plpgsql as $$
+language plpgsql set timezone to 'UTC' as $$
 declare
-    starts timestamptz := date_bin('6 hours', moment, timestamptz '2000-01-01 00:00:00+00');
-    suffix text := to_char(starts at time zone 'UTC', '_YYYYMMDD_HH24');
+    starts constant timestamptz := date_bin('6 hours', moment, timestamptz '2000-01-01');
+    suffix constant text := to_char(starts, '_YYYYMMDD_HH24');
     parent text;
 begin
     if to_regclass('trace_details' || suffix) is not null then
@@ -64,26 +64,30 @@ $$;
 -- Drops what ends before a moment, then the oldest while all is larger than so many bytes; never
 -- the youngest. Returns how many six hours went.
 create function traces_drop(before timestamptz, bytes_most bigint) returns integer
-language plpgsql as $$
+language plpgsql set timezone to 'UTC' as $$
 declare
-    suffixes text[];
     suffix text;
     held bigint;
     dropped integer := 0;
 begin
     perform set_config('lock_timeout', '1s', true);
     perform pg_advisory_xact_lock(7409112);
-    select coalesce(array_agg(substr(relname, length('traces') + 1) order by relname), '{}')
-    into suffixes
-    from pg_inherits join pg_class on pg_class.oid = inhrelid
-    where inhparent = 'traces'::regclass;
-    foreach suffix in array suffixes[:array_length(suffixes, 1) - 1] loop
+    for suffix in
+        select name
+        from (
+            select substr(relname, length('traces') + 1) as name
+            from pg_inherits join pg_class on pg_class.oid = inhrelid
+            where inhparent = 'traces'::regclass
+            order by relname desc
+            offset 1
+        ) as all_but_the_youngest
+        order by name
+    loop
         select sum(pg_total_relation_size(inhrelid)) into held
         from pg_inherits
         where inhparent in ('traces'::regclass, 'trace_details'::regclass);
         exit when held <= bytes_most
-            and to_timestamp(suffix, '_YYYYMMDD_HH24') at time zone 'UTC'
-                + interval '6 hours' > before at time zone 'UTC';
+            and to_timestamp(suffix, '_YYYYMMDD_HH24') + interval '6 hours' > before;
         execute format('drop table %I, %I', 'traces' || suffix, 'trace_details' || suffix);
         dropped := dropped + 1;
     end loop;

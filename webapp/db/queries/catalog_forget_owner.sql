@@ -1,5 +1,5 @@
 -- Serves: webhooks: everything of an owner whom the service sees no more.
--- Index: repositories_owner_stars, repositories_pkey, repositories_gone_pkey
+-- Index: repositories_owner_updated, repositories_pkey, repositories_gone_pkey
 with found as (
     select r.id from repositories r where r.owner_key = %(owner)s collate "C" and r.seen_at <= %(at)s
 ),

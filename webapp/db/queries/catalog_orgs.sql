@@ -1,5 +1,5 @@
 -- Serves: GET /api/orgs, a page by login; repositories are counted from the index alone.
--- Index: organisations_login, repositories_owner_stars
+-- Index: organisations_login, repositories_owner_updated
 select
     o.id, o.login, o.type, o.name, nullif(o.description, '') as description, o.html_url,
     o.avatar_url, o.public_repos, o.created_at, o.updated_at, o.seen_at,

@@ -1,3 +1,3 @@
--- Serves: upkeep: whatever is older than this is fetched anew for its age alone. A small table.
--- Index: none
+-- Serves: upkeep: whatever was seen before is fetched anew for its age alone.
+-- Index: catalog_purges_purged_at
 delete from catalog_purges where purged_at < %(before)s
