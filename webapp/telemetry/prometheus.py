@@ -62,7 +62,6 @@ class Exposition(Collector):
         points: Points,
         gauges: Gauges,
         metrics: Metrics,
-        settling: float = SETTLING,
     ) -> None:
         self._redis = redis
         self._database = database
@@ -70,7 +69,6 @@ class Exposition(Collector):
         self._points = points
         self._gauges = gauges
         self._metrics = metrics
-        self._settling = settling
         self._born = ""
         self._read: dict[Series, int] = {}
 
@@ -102,7 +100,7 @@ class Exposition(Collector):
     def _counted(self) -> list[Metric]:
         """All that Redis knows. Raises StoreUnavailable."""
         server: Any = self._redis.info("server")
-        if server["uptime_in_seconds"] < self._settling:
+        if server["uptime_in_seconds"] < SETTLING:
             return []
         counters, born = self._windows.ever(), self._windows.born()
         if born != self._born:
