@@ -13,7 +13,6 @@ from webapp import cli, services
 from webapp.hitpath import HitPath
 from webapp.services import Services
 from webapp.settings import Settings
-from webapp.telemetry.alert_rounds import Rounds
 from webapp.version import VERSION
 from webapp.views import graphql, health, metrics, mirror, webhooks
 from webapp.views.api import blueprint as api
@@ -28,8 +27,7 @@ BODY_MAX = 1024 * 1024  # bytes of a request; the mirror has its own limit
 
 
 def create_app(settings: Settings) -> Flask:
-    """The WSGI application. Nothing connects before the first request, but for the alerts' look
-    every few seconds (alert_rounds.py).
+    """The WSGI application. Nothing connects before the first request.
 
     A request's path:
 
@@ -73,7 +71,6 @@ def create_app(settings: Settings) -> Flask:
     register_errors(app)
     cli.register(app)
     app.wsgi_app = _middleware(app, built)  # type: ignore[method-assign, assignment]
-    Rounds(built.alerting).start()
     return app
 
 

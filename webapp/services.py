@@ -53,6 +53,7 @@ from webapp.signals import purged, webhook_received
 from webapp.telemetry.alert_delivery import receivers_of
 from webapp.telemetry.alert_figures import Measured
 from webapp.telemetry.alert_overrides import overridden
+from webapp.telemetry.alert_rounds import Rounds
 from webapp.telemetry.alerting import Alerting
 from webapp.telemetry.apm import Agent, carried
 from webapp.telemetry.counts import Counts
@@ -288,4 +289,6 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
     if settings.telemetry:
         measuring.start(app)
     services.recorder.start(services, telling=settings.telemetry)
+    if app is not None:
+        Rounds(services.alerting).start()
     return services
