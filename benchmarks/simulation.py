@@ -222,7 +222,7 @@ class Simulation:
         # Redis's clock is the wall's: the ledger is given ours.
         self.services.client._budget = Budget(self.services.redis, clock=time.time)
         self._tasks = Tasks()
-        self.services.jobs.enqueue = self._tasks.enqueue  # type: ignore[method-assign]
+        self.services.jobs.enqueue = self._tasks.enqueue
         broker = JobBroker(Secret(environ["BROKER_URL"]))
         services = self.services
         invalidation.register(
@@ -269,8 +269,11 @@ class Simulation:
         path, _, query = path.partition("?")
         seen: dict[str, str] = {}
 
-        def start_response(_: str, headers: list[tuple[str, str]], __: Any = None) -> None:
+        def start_response(
+            _: str, headers: list[tuple[str, str]], __: Any = None, /
+        ) -> Callable[[bytes], object]:
             seen.update(headers)
+            return lambda _: None
 
         environ = {
             "REQUEST_METHOD": "GET",
