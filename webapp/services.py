@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Flask
 from flask_caching import Cache
@@ -140,7 +141,6 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
 
     Raises SettingsError, over what ALERT_RULES says.
     """
-    rules, timing = overridden(settings.alert_rules)
     scrub.know(settings.secrets())
     redis = Connection(settings.redis_url, size=settings.redis_pool)
     caching = Cache()
@@ -213,17 +213,6 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
     measuring = Measuring(counts, Deliveries(windows), gauges)
     metrics = Metrics(Readings(windows, database))
     warming = Runs(database, jobs, watches, warmer)
-    measured = Measured(
-        metrics=metrics,
-        queues=queues,
-        jobs=jobs,
-        budget=budget,
-        credentials=credentials,
-        redis=redis,
-        database=database,
-        warming=warming,
-        objective=timing.objective,
-    )
     services = Services(
         settings=settings,
         callers=Callers(settings),
@@ -270,13 +259,16 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
         metrics=metrics,
         measuring=measuring,
         recorder=Recorder(points.flush, demand.flush, measuring.flush, takers=[measuring.hits]),
-        alerting=Alerting(
+        alerting=_alerting(
+            settings,
             database,
-            measured,
-            rules,
-            timing,
-            receivers_of(settings),
-            url=settings.public_url or "",
+            metrics=metrics,
+            queues=queues,
+            jobs=jobs,
+            budget=budget,
+            credentials=credentials,
+            redis=redis,
+            warming=warming,
         ),
         traces=traces,
         agent=Agent(traces, version=VERSION) if settings.telemetry else None,
@@ -292,3 +284,11 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
     if app is not None:
         Rounds(services.alerting).start()
     return services
+
+
+def _alerting(settings: Settings, database: Database, **sources: Any) -> Alerting:
+    """`sources` are the rest of what is measured (alert_figures.py)."""
+    rules, timing = overridden(settings.alert_rules)
+    measured = Measured(database=database, objective=timing.objective, **sources)
+    url = settings.public_url or ""
+    return Alerting(database, measured, rules, timing, receivers_of(settings), url=url)
