@@ -166,6 +166,8 @@ create table catalog_purges (
     purged_at timestamptz not null
 );
 
+create index catalog_purges_purged_at on catalog_purges (purged_at);
+
 create table statement_totals (
     queryid       bigint primary key,
     query         text not null,
