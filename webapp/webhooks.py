@@ -116,12 +116,16 @@ class Webhooks:
         log.warning("webhook refused, %s: %s", reason, error)
         self._announce(result="refused", reason=reason)
 
-    def look(self, delivery: str, number: int, tags: Sequence[str], detail: str) -> None:
+    def look(self, delivery: str, number: int, tags: Sequence[str], detail: str) -> bool:
         """A delivery's look of that number, from 1: purge its tags once more, softly.
 
-        Raises StoreUnavailable.
+        False where it is left to a later delivery: of a burst only the last one looks, for each
+        has purged. Raises StoreUnavailable.
         """
-        self._purger.purge(tags, hard=False, cause="webhook", detail=f"{detail} look {number}")
+        needed = not self._succeeded(delivery, number)
+        if needed:
+            detail = f"{detail} look {number}"
+            self._purger.purge(tags, hard=False, cause="webhook", detail=detail)
         try:
             with self._database.connection() as conn:
                 deliveries.delivery_looked(
@@ -129,6 +133,7 @@ class Webhooks:
                 )
         except DatabaseUnavailable as error:
             log.info("a look isn't noted, and may be done twice: %s", error)
+        return needed
 
     def sweep(self) -> list[str]:
         """Do the looks that are overdue, and the purges of deliveries that were cut short.
@@ -201,8 +206,10 @@ class Webhooks:
         duplicates = self._note(row)
         if not purges.nothing:
             again = self._invalidation.apply(purges, cause="webhook", detail=detail_of(row))
-            self._note_purged(row)
-            self._look_later(row, again, journalled=duplicates is not None)
+            journalled = duplicates is not None
+            if journalled:
+                self._note_purged(row)
+            self._look_later(row, again, journalled=journalled)
         result = "ignored" if purges.nothing else "accepted"
         return Receipt(row.delivery, "duplicate" if duplicates else result, purges)
 
@@ -254,6 +261,13 @@ class Webhooks:
         )
 
     # The parts of look and sweep
+
+    def _succeeded(self, delivery: str, number: int) -> bool:
+        try:
+            with self._database.connection() as conn:
+                return deliveries.delivery_succeeded(conn, delivery, number)
+        except DatabaseUnavailable:
+            return False
 
     def _sweep(self, row: Delivery) -> Sequence[str]:
         purges = Purges(tuple(row.hard_tags), tuple(row.soft_tags), tuple(row.list_tags))

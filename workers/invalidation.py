@@ -34,8 +34,8 @@ def register(
     @dramatiq.actor(queue_name=QUEUE, broker=broker, actor_name=LOOK)
     def look(delivery: str, number: int, tags: list[str], detail: str) -> None:
         """A webhook delivery's second or third look."""
-        webhooks.look(delivery, number, tags, detail)
-        refetching.refetch(tags)
+        if webhooks.look(delivery, number, tags, detail):
+            refetching.refetch(tags)
 
     @dramatiq.actor(queue_name=QUEUE, broker=broker, actor_name=PURGE_LISTS)
     def purge_lists() -> None:

@@ -240,6 +240,32 @@ def test_the_sweep_does_looks_that_no_job_did(
     assert journal(environ)[0][-1] == 2
 
 
+@pytest.mark.parametrize(
+    ("later", "looks"), [(named(), False), (named("pallets/click"), True)], ids=["same", "another"]
+)
+def test_of_a_burst_only_the_last_delivery_looks(
+    forewarm: Forewarm, clock: Clock, later: dict[str, Any], looks: bool
+) -> None:
+    deliver(forewarm, "push", named(), "g-1")
+    clock.now += 1
+    deliver(forewarm, "push", later, "g-2")
+    look = forewarm.services.webhooks.look
+    assert look("g-1", 1, ["repo:pallets/flask"], "push g-1") is looks
+    assert look("g-2", 1, ["repo:pallets/flask"], "push g-2")
+    assert look("g-1", 2, ["repo:pallets/flask"], "push g-1") is looks
+
+
+def test_a_later_delivery_that_has_looked_already_excuses_nobody(
+    forewarm: Forewarm, clock: Clock
+) -> None:
+    deliver(forewarm, "push", named(), "g-1")
+    clock.now += 1
+    deliver(forewarm, "push", named(), "g-2")
+    for number in (1, 2):
+        forewarm.services.webhooks.look("g-2", number, ["repo:pallets/flask"], "push g-2")
+    assert forewarm.services.webhooks.look("g-1", 2, ["repo:pallets/flask"], "push g-1")
+
+
 def test_a_look_that_was_done_is_not_swept(forewarm: Forewarm, clock: Clock) -> None:
     deliver(forewarm, "push", named(), "g-1")
     for number in (1, 2):

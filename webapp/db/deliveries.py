@@ -87,6 +87,16 @@ def delivery_looked(
     execute(conn, "delivery_looked", delivery=delivery, number=number, next_look_at=next_look_at)
 
 
+def delivery_succeeded(conn: Connection, delivery: str, number: int) -> bool:
+    """Whether a later delivery has purged all of its tags and has its own look of that number
+    still to come."""
+    with timed("delivery_succeeded"):
+        found = conn.execute(
+            load("delivery_succeeded"), {"delivery": delivery, "number": number}
+        ).fetchone()
+    return found is not None
+
+
 def delivery_get(conn: Connection, delivery: str) -> Delivery | None:
     """One delivery; None where it isn't known."""
     return statements.row(conn, "delivery_get", Delivery, delivery=delivery)
