@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -351,3 +352,27 @@ def test_warming_is_counted_in_its_lane(forewarm: Forewarm) -> None:
 def test_a_user_that_is_not_watched_is_warmed_as_often_as_wanted(forewarm: Forewarm) -> None:
     states = [warmed(forewarm, "mitsuhiko").state for _ in range(2)]
     assert states == ["done", "done"]
+
+
+def test_it_leaves_a_quarter_to_interactive_requests_while_they_drain_the_budget(
+    forewarm: Forewarm, github: StandIn
+) -> None:
+    limit = 60
+    github.limits(core=limit)
+    for number in range(limit):
+        github.create_repo(f"psf/warmed-{number}", webhook=False)
+        github.create_repo(f"pallets/wanted-{number}", webhook=False)
+    runs = forewarm.services.warming
+    run = runs.begin([f"psf/warmed-{number}" for number in range(limit)], "api")
+    forewarm.get("/repos/pallets/flask")  # hears of the limit
+    with ThreadPoolExecutor(1) as worker:
+        turn = worker.submit(runs.turn, run)
+        answers = [forewarm.get(f"/repos/pallets/wanted-{number}") for number in range(limit)]
+        assert isinstance(turn.exception(30), OutOfBudget)
+    calls = [call for call in github.requests("/repos/") if call.status == 200]
+    warming = [place for place, call in enumerate(calls) if "psf/warmed-" in call.target]
+    assert warming
+    assert max(warming) < limit * 3 // 4
+    served = [answer for answer in answers if answer.status_code == 200]
+    assert len(served) + len(warming) + 1 == limit
+    assert runs.get(run).done == len(warming)
