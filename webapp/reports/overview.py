@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from webapp.errors import BrokerUnavailable, DatabaseUnavailable, StoreUnavailable
-from webapp.reports import cache, database, github, jobs, requests, warming, webhooks
+from webapp.reports import alerts, cache, database, github, jobs, requests, warming, webhooks
 from webapp.reports.periods import Window
 from webapp.reports.reads import Reads, read, read_whole
 from webapp.reports.verdicts import Verdict, worst
@@ -114,5 +114,6 @@ SUBJECTS: tuple[tuple[str, Judge], ...] = (
     ("Webhooks", webhooks.verdicts),
     ("Database", database.verdicts),
     ("Redis", _redis),
+    ("Alerts", alerts.verdicts),
 )
 """In the overview's order, after what the reads tell."""

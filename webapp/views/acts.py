@@ -6,6 +6,7 @@ Each method raises RequestRefused for what isn't there or can't be, and what its
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from webapp.db.warming_runs import Run
 from webapp.errors import RequestRefused
@@ -14,6 +15,7 @@ from webapp.services import Services
 from webapp.views.guard import Guard
 from webapp.watches import Watch
 
+SILENCE_HOURS_MAX = 24 * 30
 ALL = "all"
 """In place of a dead letter's id: every one there is."""
 
@@ -99,3 +101,29 @@ class Acts:
             raise RequestRefused(404, "No such delivery is known.")
         self._note("webhook replayed", delivery)
         return len(purges.hard) + len(purges.soft)
+
+    # Alerts
+
+    def silence(self, rule: str | None, subject: str | None, reason: str, hours: float) -> int:
+        """Tell nobody of matching alerts for so long; the silence's id."""
+        alerting = self._services.alerting
+        if rule is not None and rule not in {each.name for each in alerting.rules}:
+            raise RequestRefused(400, "rule: there is no such rule.")
+        if not 0 < hours <= SILENCE_HOURS_MAX:
+            raise RequestRefused(400, f"hours: more than 0, at most {SILENCE_HOURS_MAX}.")
+        who = self._guard.who()
+        made = alerting.silence(rule, subject, reason, who, timedelta(hours=hours))
+        self._note("alerts silenced", rule or "every rule", f"{hours:g} h {subject or ''} {reason}")
+        return made.id
+
+    def end_silence(self, id_: int) -> None:
+        """Tell of them again."""
+        if not self._services.alerting.end_silence(id_):
+            raise RequestRefused(404, "There is no such silence (any more).")
+        self._note("silence ended", str(id_))
+
+    def test_alerts(self) -> dict[str, str]:
+        """One test message to each receiver; its name -> "" or what went wrong."""
+        results = self._services.alerting.send_test()
+        self._note("alerts tested", ", ".join(results) or "no receiver")
+        return results

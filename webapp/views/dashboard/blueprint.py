@@ -17,13 +17,16 @@ from flask.sansio.blueprints import BlueprintSetupState
 from webapp.reports import wording
 from webapp.services import Services
 from webapp.views.dashboard import (
+    alerts,
     cache,
     connect,
     design,
     github,
     jobs,
     overview,
+    repos,
     requests,
+    traces,
     warming,
     webhooks,
 )
@@ -42,7 +45,10 @@ HTML_HEADERS: Mapping[str, str] = {
 OWN_POLICY = f"{_POLICY}; script-src 'self'; connect-src 'self'"
 THEME_KEPT = 365 * 86_400  # seconds
 
-PAGES = (overview, requests, cache, github, jobs, warming, webhooks, connect, design)
+PAGES = (
+    *(overview, requests, cache, github, jobs, warming, webhooks, traces, alerts),
+    *(repos, connect, design),
+)
 """Each has `add(views, services, guard, frame)`."""
 
 

@@ -41,6 +41,9 @@ PAGES = (
     Page("Jobs", "dashboard.jobs"),
     Page("Warming", "dashboard.warming"),
     Page("Webhooks", "dashboard.webhooks"),
+    Page("Traces", "dashboard.traces"),
+    Page("Alerts", "dashboard.alerts"),
+    Page("Repositories", "dashboard.repos"),
     Page("Connect", "dashboard.connect"),
 )
 """In the order of the navigation."""
@@ -63,6 +66,13 @@ SAID: Mapping[str, tuple[str, str]] = {
     "run-resume": ("ok", "Resumed where it was."),
     "run-cancel": ("ok", "Cancelled: it ends before its next answer."),
     "run-state": ("warn", "Nothing done: the run is no longer in that state."),
+    "silenced": ("ok", "Silenced: receivers aren’t told of it until then."),
+    "silence-ended": ("ok", "The silence is over."),
+    "silence-refused": ("fail", "Nothing done: a silence lasts more than 0 and at most 720 hours."),
+    "test-sent": ("ok", "Sent: every receiver took the test."),
+    "test-failed": ("fail", "A receiver didn’t take the test; the log says which, and why."),
+    "test-nobody": ("warn", "Nothing sent: no receiver is set."),
+    "postgres-away": ("fail", "Nothing done: PostgreSQL can’t be reached."),
     "delivery-replayed": ("ok", "Replayed: what it purged is purged again."),
     "delivery-unknown": ("fail", "Nothing done: no such delivery is known."),
     "purge-unknown": ("fail", "Nothing purged: that is no tag, and no path with a tag of its own."),
