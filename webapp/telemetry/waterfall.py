@@ -124,7 +124,8 @@ def _in_order(bars: list[Row]) -> Iterable[Row]:
         parent = bar.parent_id if bar.parent_id in known and bar.parent_id != bar.id else None
         children.setdefault(parent, []).append(bar)
     for each in children.values():
-        each.sort(key=lambda bar: bar.at_ms, reverse=True)
+        each.sort(key=lambda bar: bar.at_ms)
+        each.reverse()
     waiting = [(0, bar) for bar in children.get(None, ())]
     given = 0
     while waiting and given < ROWS_MOST:
