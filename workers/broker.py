@@ -32,7 +32,7 @@ from dramatiq.middleware import (
 )
 from periodiq import PeriodiqMiddleware
 
-from webapp.jobs import NAMESPACE, QUEUES, Enqueue, client, placed
+from webapp.jobs import NAMESPACE, QUEUES, READY, Enqueue, client, placed
 from webapp.queues import HEARTBEATS, SEEN_WITHIN, WORKERS
 from webapp.secret import Secret
 from workers.again import Again
@@ -88,7 +88,7 @@ class JobBroker(RedisBroker):
         own = placed(message, delay)
         self.emit_before("enqueue", own, delay)
         try:
-            self._put(own, insist=delay is None)
+            self._put(own, insist=delay is None and READY in message.options)
         except redis.RedisError as error:
             raise _lost(error) from None
         self.emit_after("enqueue", own, delay)
@@ -183,7 +183,7 @@ def _middleware() -> list[Middleware]:
         StopOnce(),
         Callbacks(),
         CurrentMessage(),
-        PeriodiqMiddleware(),
+        PeriodiqMiddleware(skip_delay=MAX_AGE_MS // 1000),  # upkeep.tick takes up late ones
         # What comes later here hears first how a job ended: a job's time is stopped, then it is
         # enqueued again, then what became of it is told.
         Attempts(),

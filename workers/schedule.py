@@ -14,7 +14,7 @@ import redis
 from dramatiq import Message
 from dramatiq.errors import ConnectionClosed
 
-from webapp.jobs import HEARTBEAT_EXPIRY, SCHEDULER_HEARTBEAT
+from webapp.jobs import HEARTBEAT_EXPIRY, SCHEDULER_HEARTBEAT, UNIQUE, unique_key
 from workers import upkeep
 from workers.broker import JobBroker
 from workers.environment import settings
@@ -29,7 +29,9 @@ class SchedulerBroker(JobBroker):
         """As a worker's, but for what goes wrong: one line in the log."""
         try:
             self.client.set(SCHEDULER_HEARTBEAT, time.time(), ex=HEARTBEAT_EXPIRY)
-            return super().enqueue(message, delay=delay)
+            # A tick that still waits will speak for this one.
+            only = message.copy(options={UNIQUE: unique_key(message.actor_name, ())})
+            return super().enqueue(only, delay=delay)
         except (redis.RedisError, ConnectionClosed) as error:
             log.warning("a tick is skipped: the job queue can't be reached: %s", error)
             return message

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 DAY = 24 * 60
 
@@ -30,14 +29,10 @@ TIMETABLE = (
 )
 
 
-def minute_of(moment: datetime) -> int:
-    """Whole minutes since 1970, UTC, whose midnights are multiples of a day."""
-    return int(moment.timestamp()) // 60
-
-
 def due(after: int, until: int, table: tuple[Periodic, ...] = TIMETABLE) -> list[Periodic]:
-    """What became due after one minute and until another, each once however often; the table's
-    order. Of a longer time than a day the last day is looked at: every row is in it."""
+    """What became due after one minute and until another, each once however often; in the table's
+    order. Minutes are whole ones since 1970, so that midnights (UTC) are multiples of a day. Of a
+    longer time than a day the last day is looked at: every row is in it."""
     minutes = [minute % DAY for minute in range(max(after, until - DAY) + 1, until + 1)]
     return [
         each

@@ -12,11 +12,13 @@ from periodiq import cron
 
 from webapp.jobs import HEARTBEAT_EXPIRY, WORKER_HEARTBEAT, Enqueue, Guard, message_of
 from workers.broker import JobBroker
-from workers.timetable import TIMETABLE, Periodic, due, minute_of
+from workers.timetable import TIMETABLE, Periodic, due
 
 QUEUE = "upkeep"
 TICK = "fw:tick"
 """The last minute whose jobs are enqueued."""
+LATE = 60
+"""Seconds."""
 SET_BACK = 10
 """Minutes. A note from further ahead was made by a clock that has been set back since."""
 
@@ -33,10 +35,13 @@ def register(broker: JobBroker) -> None:
     def tick() -> None:
         """Enqueue what became due since the last tick, once, however many schedulers there are.
 
-        It does nothing else: periodiq drops a late tick, and a tick's retries. What they would
-        have enqueued the next one does.
+        It does nothing else, and isn't retried: what a tick that fails would have enqueued the
+        next one does. One that comes late, since workers were away or had no thread free, speaks
+        for the minutes until now.
         """
-        enqueue_due(broker.client, minute_of(_scheduled_at()))
+        scheduled = _scheduled_at().timestamp()
+        now, _ = broker.client.time()  # the same for all workers
+        enqueue_due(broker.client, int(now if now - scheduled >= LATE else scheduled) // 60)
 
 
 def enqueue_due(client: redis.Redis, minute: int, table: tuple[Periodic, ...] = TIMETABLE) -> None:

@@ -1,6 +1,6 @@
 """Every job of the timetable, each only counted: `dramatiq tests.workers.counted`.
 
-`ran:<actor>` counts runs, `ticks` the ticks that were taken up or skipped.
+`ran:<actor>:<result>` counts them.
 """
 
 from __future__ import annotations
@@ -23,4 +23,4 @@ dramatiq.set_broker(broker)
 
 @job_ran.connect
 def _count(_: object, *, actor: str, result: str, **__: object) -> None:
-    broker.client.incr("ticks" if actor == "tick" else f"ran:{actor}:{result}")
+    broker.client.incr(f"ran:{actor}:{result}")

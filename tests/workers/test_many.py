@@ -61,9 +61,9 @@ def test_each_periodic_job_runs_once_a_period(
     # The minute that begins now, and no other: a tick at its very end belongs to the next.
     wait_for(lambda: time.time() % 60 < 45, "a minute with time in it", 20)
     start(EIGHT, "workers")
-    for number in (1, 2):
-        start(SCHEDULER, f"scheduler-{number}")
-    wait_for(lambda: int(str(store.get("ticks") or 0)) >= 2, "tick of either scheduler", 30)
+    schedulers = [start(SCHEDULER, f"scheduler-{number}") for number in (1, 2)]
+    wait_for(lambda: all("Scheduling" in each.output for each in schedulers), "both ticks", 30)
+    wait_for(lambda: store.get(TICK), "first tick taken up", 30)
     wait_for(lambda: settled(store), "end of all jobs")
     first = int(str(store.get(TICK)))
     assert ran(store) == expected(first - 1, first)

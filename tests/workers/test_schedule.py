@@ -59,3 +59,16 @@ def test_a_bad_setting_stops_the_scheduler_with_its_line(redis_url: str, tmp_pat
         assert process.popen.wait(20) != 0
     assert "LOG_LEVEL is 'LOUD'; give one of " in process.output
     assert "Traceback" not in process.output
+
+
+def test_a_tick_that_still_waits_is_not_joined_by_another(
+    store: redis.Redis, redis_url: str, tmp_path: Path
+) -> None:
+    queue = f"{NAMESPACE}:upkeep"
+    for number in (1, 2):
+        store.config_resetstat()
+        with running(SCHEDULER, redis_url, tmp_path / f"{number}.log"):
+            # Not found, loaded, run: two commands; or run at once: one.
+            wait_for(lambda: "cmdstat_evalsha" in store.info("commandstats"), "script")
+            wait_for(lambda: store.llen(queue), "tick in the queue")
+    assert store.llen(queue) == 1
