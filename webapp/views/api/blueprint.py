@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from webapp.services import Services
 from webapp.views.api import (
+    alerts,
     catalog,
     jobs,
     openapi,
@@ -25,7 +26,7 @@ from webapp.views.api import (
 from webapp.views.guard import Guard
 from webapp.views.responses import error_response
 
-SUBJECTS = (catalog, jobs, openapi, operators, reports, traces, warming, watches, webhooks)
+SUBJECTS = (alerts, catalog, jobs, openapi, operators, reports, traces, warming, watches, webhooks)
 """Each has `add(views, services, guard)`."""
 PATTERN = "doesn't have the form that /api/openapi.json tells"
 

@@ -45,23 +45,24 @@ def add(views: APIBlueprint, services: Services, _: Guard) -> None:
     @views.get("/overview", responses={200: Report})
     def overview_report(query: PeriodQuery) -> Response:
         """Is it fast, is it fresh, what eats the budget, what is about to break?"""
-        return json_response(overview.report(services, _window(query)).as_json())
+        return json_response(overview.report(services, window_of(query)).as_json())
 
     @views.get("/requests", responses={200: Report})
     def requests_report(query: PeriodQuery) -> Response:
         """Rate, errors and latency by route."""
-        return json_response(requests.report(services, _window(query)).as_json())
+        return json_response(requests.report(services, window_of(query)).as_json())
 
     @views.get("/cache", responses={200: Report})
     def cache_report(query: PeriodQuery) -> Response:
         """Outcomes by resource, latency by shelf, purges by cause, points saved, memory."""
-        return json_response(cache.report(services, _window(query)).as_json())
+        return json_response(cache.report(services, window_of(query)).as_json())
 
     @views.get("/github", responses={200: Report})
     def github_report(query: PeriodQuery) -> Response:
         """What is left of each credential's budget, and who spends it."""
-        return json_response(github.report(services, _window(query)).as_json())
+        return json_response(github.report(services, window_of(query)).as_json())
 
 
-def _window(query: PeriodQuery) -> Window:
+def window_of(query: PeriodQuery) -> Window:
+    """Of the period asked for, until now."""
     return window(query.period, datetime.now(UTC))
