@@ -143,3 +143,20 @@ def test_only_a_port_may_follow_a_loopback_address(more: str) -> None:
 @given(st.text(max_size=20))
 def test_nothing_before_a_loopback_address_makes_it_ours(before: str) -> None:
     assert not is_loopback_host(f"{before}@127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("environ", "base"),
+    [
+        ({"PORT": "8001"}, "http://127.0.0.1:8001"),
+        ({"HOST": "Localhost", "PORT": "8001"}, "http://localhost:8001"),
+        ({"HOST": "::1", "PORT": "8001"}, "http://[::1]:8001"),
+        (PUBLIC, "https://forewarm.example:8443"),
+    ],
+)
+def test_where_nobody_asks_links_point_to_the_address_that_clients_use(
+    environ: dict[str, str], base: str
+) -> None:
+    found = hosts(**environ)
+    assert found.own_base_url == base
+    assert found.own_base_url == found.base_url("http", base.partition("//")[2])

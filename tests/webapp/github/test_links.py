@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webapp.github.links import (
+    next_query,
     rewritten_body,
     rewritten_chunks,
     rewritten_link,
@@ -113,3 +114,12 @@ def test_a_location_inside_the_api_stays_inside_the_mirror() -> None:
     assert rewritten_location(f"{API}/repositories/1", API, BASE) == f"{BASE}/repositories/1"
     elsewhere = "https://codeload.github.com/x"
     assert rewritten_location(elsewhere, API, BASE) == elsewhere
+
+
+def test_the_next_pages_query_is_found_among_others() -> None:
+    link = f'<{BASE}/x?page=1>; rel="prev", <{BASE}/x?page=3&per_page=100>; rel="next"'
+    assert next_query(link) == "page=3&per_page=100"
+
+
+def test_a_last_page_has_no_next() -> None:
+    assert next_query(f'<{BASE}/x?page=1>; rel="first"') == next_query("") == ""
