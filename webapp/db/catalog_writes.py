@@ -154,6 +154,14 @@ def catalog_days_prune(conn: Connection, *, before: datetime, rows: int = 5_000)
     return execute(conn, "catalog_days_prune", before=before.date(), rows=rows)
 
 
+_REFUSALS = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    # A row too large for an index: psycopg counts it to the server's troubles.
+    psycopg.errors.ProgramLimitExceeded,
+)
+
+
 def _json(sights: list[RepositorySight] | list[OwnerSight]) -> str:
     return orjson.dumps(sights).decode()
 
@@ -162,5 +170,5 @@ def _json(sights: list[RepositorySight] | list[OwnerSight]) -> str:
 def _refusing() -> Iterator[None]:
     try:
         yield
-    except (psycopg.DataError, psycopg.IntegrityError) as error:
+    except _REFUSALS as error:
         raise RowsRefused(one_line(error)) from error

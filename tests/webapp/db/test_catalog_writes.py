@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import string
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -194,6 +196,17 @@ def test_a_purge_since_it_was_seen_shows_in_a_look_up(conn: Conn) -> None:
 def test_a_value_out_of_range_is_refused_by_name(conn: Conn) -> None:
     with pytest.raises(RowsRefused):
         catalog_upsert(conn, [sight(1, "a/b", visibility="secret")])
+
+
+def test_the_longest_that_github_allows_has_room(conn: Conn) -> None:
+    """In every index: nothing here can be compressed."""
+    chance = random.Random(3)
+    topics = ["".join(chance.choices(string.ascii_lowercase, k=50)) for _ in range(20)]
+    letters = "".join(chr(chance.randrange(0x20000, 0x2A6DF)) for _ in range(350))
+    name = "".join(chance.choices(string.ascii_lowercase, k=100))
+    long = sight(1, f"{'o' * 39}/{name}", description=letters, topics=topics, language="x" * 60)
+    assert put(conn, long)
+    assert held(conn, f"{'o' * 39}/{name}").description == letters
 
 
 def test_owners_are_kept_as_far_as_answers_tell(conn: Conn) -> None:

@@ -64,7 +64,7 @@ create table repositories (
                 ' ' || owner || '/' || name || ' ' || translate(name, '-_.', '   ')
                 || ' ' || coalesce(description, '')
             ),
-            400
+            300
         )
     ) stored,
     constraint repositories_visibility_is_known
@@ -215,7 +215,7 @@ comment on column repositories.name_key is 'lower-case owner/name';
 comment on column repositories.language_key is 'lower-case language';
 comment on column repositories.pushed_key is 'pushed_at, 1970 for never';
 comment on column repositories.search is
-    'what q looks in: a blank, owner/name, the name''s words, the description, lower-case; cut, as indexes hold it';
+    'what q looks in: a blank, owner/name, the name''s words, the description, lower-case; cut, so that even of four-byte letters a row of an index (2,704 bytes) holds it';
 
 comment on table repository_names is 'former names, as long as nobody else took them';
 comment on column repository_names.until is 'when another name was first seen';
