@@ -13,6 +13,7 @@ import threading
 import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from multiprocessing.util import Finalize
 from typing import Any
 
 from webapp.hitpath import Hit
@@ -22,6 +23,7 @@ from webapp.signals import served
 log = logging.getLogger(__name__)
 
 FLUSH_EVERY = 5.0  # seconds
+EXIT_PRIORITY = 10  # any that isn't negative: before children and queues end
 HITS = frozenset({Outcome.HIT.value, Outcome.NEGATIVE.value})
 
 
@@ -41,13 +43,14 @@ class Recorder:
         self._every = every
         self._stopped = threading.Event()
         self._flushing = threading.Lock()
+        self._at_exit: Finalize | None = None
 
     def start(self, sender: object, *, telling: bool = True) -> None:
         """Flush now and then, in forked children too; unless not `telling`, also listen to what
         `sender` serves."""
         if telling:
             served.connect(self._served, sender=sender)
-        atexit.register(self.flush)
+        self._flush_at_exit()
         _recorders.add(self)
         self._flush_behind()
 
@@ -55,6 +58,8 @@ class Recorder:
         """Stop listening, and say what is left."""
         served.disconnect(self._served, sender=sender)
         atexit.unregister(self.flush)
+        if self._at_exit is not None:
+            self._at_exit.cancel()
         self._stopped.set()
         self.flush()
 
@@ -104,6 +109,12 @@ class Recorder:
         self._flushing = threading.Lock()
         if not self._stopped.is_set():
             self._flush_behind()
+
+    def _flush_at_exit(self) -> None:
+        atexit.register(self.flush)
+        # A server's worker is a child of multiprocessing's, which runs no exit functions but its
+        # own (os._exit).
+        self._at_exit = Finalize(None, self.flush, exitpriority=EXIT_PRIORITY)
 
     def _flush_behind(self) -> None:
         threading.Thread(target=self._run, name="recorder", daemon=True).start()
