@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from webapp.telemetry.alert_rules import HOUR, MINUTE, Rule, Severity
-from webapp.telemetry.alerts import Alert, Key
+from webapp.telemetry.alerts import Alert, Key, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,13 @@ def tell(
 ) -> Told:
     """Decide for all groups. `alerts` are those of rules there are."""
     firing = {alert.key for alert in alerts if alert.loud}
-    loud = [each for each in alerts if each.loud and not muted(each, rules, firing, silences, now)]
+    loud = [
+        each
+        for each in alerts
+        # What recovers before anyone was told is let go: its cause may just have ended.
+        if (each.state is State.FIRING or (each.loud and each.told_at))
+        and not muted(each, rules, firing, silences, now)
+    ]
     over = [each for each in alerts if not each.loud and each.told_at is not None]
     notices: list[Notice] = []
     after_groups: list[Group] = []

@@ -235,6 +235,20 @@ def test_a_consequence_is_not_told_beside_its_cause(told: Told, subject: str) ->
     assert said(told.after(MINUTE)) == [([f"cause{subject}"], [])]
 
 
+def test_a_consequence_that_outlives_its_cause_while_it_recovers_is_never_told(
+    told: Told,
+) -> None:
+    told.set("cause", State.FIRING)
+    told.set("effect", State.FIRING)
+    told.after()
+    told.after(MINUTE)
+    told.set("cause", State.RESOLVED)
+    told.set("effect", State.RECOVERING)
+    assert said(told.after(10 * MINUTE)) == [([], ["cause"])]
+    told.set("effect", State.RESOLVED)
+    assert told.after(10 * MINUTE) == []
+
+
 def test_a_consequence_is_told_beside_anothers_cause(told: Told) -> None:
     told.set("cause", State.FIRING, "2")
     told.set("effect", State.FIRING, "1")
