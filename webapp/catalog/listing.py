@@ -16,7 +16,14 @@ from webapp.cache.results import Results, tags_of
 from webapp.catalog import cursors
 from webapp.catalog.items import Json, owner_item, row_item
 from webapp.db.catalog import Organisation, catalog_org, catalog_orgs
-from webapp.db.catalog_search import OrderName, SortName, Visibility, catalog_search, place
+from webapp.db.catalog_search import (
+    OrderName,
+    SortName,
+    Visibility,
+    catalog_search,
+    place,
+    searchable,
+)
 from webapp.db.pool import Database
 from webapp.policy import ORG, Periods
 from webapp.watches import Watches
@@ -51,16 +58,18 @@ class Listing:
         self._period = timedelta(seconds=periods.fresh_of(ORG))
 
     def repositories(self, wanted: Wanted, limit: int, cursor: str = "") -> bytes:
-        """A page: `{"items", "next"}`. Raises RequestRefused (400) for a broken cursor."""
+        """A page: `{"items", "next"}`; `cursor` is '' or of cursors.PATTERN's form."""
         asked = asdict(wanted)
-        after = cursors.read(cursor, asked, wanted.sort) if cursor else None
+        after = cursors.read(cursor, wanted.sort) if cursor else None
 
         def page() -> bytes:
+            if wanted.q and not searchable(wanted.q):
+                return _page([], None)
             with self._database.connection() as conn:
                 rows = catalog_search(conn, **asked, limit=limit + 1, after=after)
             following = None
             if len(rows) > limit:
-                following = cursors.written(asked, wanted.sort, place(rows[limit - 1], wanted.sort))
+                following = cursors.written(place(rows[limit - 1], wanted.sort))
             return _page([row_item(row) for row in rows[:limit]], following)
 
         arguments = [sorted(asked.items()), limit, cursor]
@@ -69,7 +78,8 @@ class Listing:
         )
 
     def owners(self, limit: int, cursor: str = "") -> bytes:
-        """A page of organisations and users that are watched or were seen, by login."""
+        """A page of organisations and users that are watched or were seen, by login; `cursor` is
+        of cursors.LOGIN_PATTERN's form."""
         after = cursors.read_login(cursor) if cursor else ""
         watched = self._watched()
 

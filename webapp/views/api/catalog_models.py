@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from webapp.catalog.cursors import CURSOR_MAX
+from webapp.catalog import cursors
 
 NAMES_MAX = 500
 LIMIT, LIMIT_MAX = 30, 100
@@ -30,7 +30,7 @@ def _flag(value: object) -> object:
     return value
 
 
-Limit = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=LIMIT_MAX)]
+Limit = Annotated[int, Field(ge=1, le=LIMIT_MAX), BeforeValidator(_whole)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Login = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
 # Something else than dots: `.` and `..` are no repositories.
@@ -44,7 +44,8 @@ FullName = Annotated[
         max_length=201,
     ),
 ]
-Cursor = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]*$", max_length=CURSOR_MAX)]
+Cursor = Annotated[str, StringConstraints(pattern=cursors.PATTERN)]
+LoginCursor = Annotated[str, StringConstraints(pattern=cursors.LOGIN_PATTERN)]
 
 _Q = r"^$|^[^\x00-\x1f\x7f]*(?:[0-9A-Za-z]|[^\x00-\x7f])[^\x00-\x1f\x7f]*$"
 _LANGUAGE = r"^[^\x00-\x1f\x7f]*$"
@@ -72,7 +73,7 @@ class OrgsQuery(_Strict):
     """A page of owners."""
 
     limit: Limit = Field(default=LIMIT, description="How many a page.")
-    cursor: Cursor = Field(default="", description="`next` of the page before.")
+    cursor: LoginCursor = Field(default="", description="`next` of the page before.")
 
 
 class ReposQuery(_Strict):
@@ -99,7 +100,7 @@ class ReposQuery(_Strict):
     )
     limit: Limit = Field(default=LIMIT, description="How many a page.")
     cursor: Cursor = Field(
-        default="", description="`next` of the page before, with the same search."
+        default="", description="`next` of the page before: all else must be as it was there."
     )
 
 

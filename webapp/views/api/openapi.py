@@ -21,6 +21,7 @@ from webapp.views.responses import DOCUMENTATION, json_response
 Json = dict[str, Any]
 
 API = "/api/"
+JSON = "application/json"
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 SECURITY = {
     "administrator": {
@@ -60,6 +61,12 @@ ERRORS = {
     "4XX": "Any other refusal.",
     "502": "GitHub can't be reached, and nothing is held.",
     "503": "A store or the job queue can't be reached, or a wait ran out: Retry-After says when.",
+}
+ANY_JSON: Json = {
+    "description": "Nothing of it is read, but a write says Content-Type: application/json: "
+    "no other site's form can.",
+    "required": True,
+    "content": {JSON: {"schema": {}, "example": {}}},
 }
 INTRODUCTION = (
     "The catalog of every repository seen, and operators' hands on the cache. The mirror of "
@@ -104,11 +111,13 @@ def _finish(operation: Json, method: str, path: str, settings: Settings) -> None
         operation["security"].append({})
     if method != "get" and path not in KEY_MAY_POST:
         operation["description"] += "\n\nFor the administrator: an API key may only read."
+    if method != "get" and "requestBody" not in operation:
+        operation["requestBody"] = ANY_JSON
     responses = operation.setdefault("responses", {})
+    if not any(status.startswith("2") for status in responses):
+        responses["200"] = {"description": "OK", "content": {JSON: {"schema": {"type": "object"}}}}
     for status, description in ERRORS.items():
         known = responses.setdefault(status, {})
         known["description"] = known.get("description") or description
         if "content" not in known or status == "400":
-            known["content"] = {
-                "application/json": {"schema": {"$ref": "#/components/schemas/Error"}}
-            }
+            known["content"] = {JSON: {"schema": {"$ref": "#/components/schemas/Error"}}}

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.config import JsonDict
 
 from webapp.cache.keys import canonical_target
 from webapp.errors import RequestRefused
@@ -14,6 +15,7 @@ from webapp.hitpath import PREFIX
 from webapp.inspection import inspect
 from webapp.purging import TAG, tag_of
 from webapp.services import Services
+from webapp.views.api import paths
 from webapp.views.guard import Guard
 from webapp.views.responses import json_response
 
@@ -26,15 +28,20 @@ Tag = Annotated[
         max_length=200,
     ),
 ]
-Path = Annotated[str, StringConstraints(pattern=r"^/", max_length=4096)]
+Path = Annotated[str, StringConstraints(pattern=paths.PATH, max_length=4096)]
+TaggedPath = Annotated[str, StringConstraints(pattern=paths.TAGGED_PATH, max_length=4096)]
+_SOME_TAGS: JsonDict = {"properties": {"tags": {"minItems": 1}}, "required": ["tags"]}
+_SOME_PATHS: JsonDict = {"properties": {"paths": {"minItems": 1}}, "required": ["paths"]}
 
 
 class PurgeBody(BaseModel):
     """What to purge: tags, and paths that stand for their row's tag."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"anyOf": [_SOME_TAGS, _SOME_PATHS]}
+    )
     tags: list[Tag] = Field(default=[], max_length=TAGS_MAX)
-    paths: list[Path] = Field(default=[], max_length=TAGS_MAX)
+    paths: list[TaggedPath] = Field(default=[], max_length=TAGS_MAX)
     hard: bool = Field(default=False, strict=True)
 
 

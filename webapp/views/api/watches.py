@@ -10,15 +10,14 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from webapp.services import Services
 from webapp.views.acts import Acts
+from webapp.views.api import paths
 from webapp.views.guard import Guard
 from webapp.views.responses import json_response
 from webapp.watches import Watch
 
 Name = Annotated[
     str,
-    StringConstraints(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9._-]+)?$", min_length=1, max_length=140
-    ),
+    StringConstraints(pattern=rf"^{paths.LOGIN}(?:/{paths.REPOSITORY})?$", max_length=140),
 ]
 
 
@@ -32,13 +31,13 @@ class WatchBody(BaseModel):
 class OwnerPath(BaseModel):
     """An owner."""
 
-    owner: Annotated[str, StringConstraints(max_length=100)]
+    owner: Annotated[str, StringConstraints(pattern=rf"^{paths.LOGIN}$")]
 
 
 class RepoPath(OwnerPath):
     """A repository."""
 
-    repo: Annotated[str, StringConstraints(max_length=100)]
+    repo: Annotated[str, StringConstraints(pattern=rf"^{paths.REPOSITORY}$")]
 
 
 class WatchItem(BaseModel):
