@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from collections.abc import Iterator
 
 import jwt
 import pytest
@@ -22,9 +23,11 @@ BASIC = base64.b64encode(b"x:planted-0123456789").decode()
 
 
 @pytest.fixture(autouse=True)
-def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scrubbing, "_known", set())
-    monkeypatch.setattr(scrubbing, "_known_shape", None)
+def nothing_known(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(scrubbing, "_known", ())
+    know(())
+    yield
+    know(())
 
 
 def holding(*secrets: str) -> None:

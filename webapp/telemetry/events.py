@@ -77,13 +77,11 @@ def presentable(event: Mapping[str, Any]) -> dict[str, Any]:
 
 def storable(value: object) -> object:
     """Without what PostgreSQL and JSON refuse in a text: NUL, and halves of surrogate pairs."""
-    match value:
-        case str():
-            clean = value.replace("\0", "\N{REPLACEMENT CHARACTER}")
-            return clean if clean.isascii() else clean.encode("utf-8", "replace").decode()
-        case dict():
-            return {storable(key): storable(each) for key, each in value.items()}
-        case list():
-            return [storable(each) for each in value]
-        case _:
-            return value
+    if isinstance(value, str):
+        clean = value.replace("\0", "\N{REPLACEMENT CHARACTER}") if "\0" in value else value
+        return clean if clean.isascii() else clean.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {storable(key): storable(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [storable(each) for each in value]
+    return value
