@@ -234,6 +234,8 @@ def test_in_the_end_every_answer_is_githubs(house: House, github: StandIn) -> No
             time.sleep(PAUSES_END if LONG else 2.5)  # the first looks are the worker's
             if not LONG:
                 as_if_a_minute_had_passed(house.environ)
+        assert house.worker
+        assert house.worker.popen.poll() is None, house.worker.output
         ours = {path: shown(judged(server.api + path)) for path in PATHS}
     if scheduler:
         scheduler.kill()
