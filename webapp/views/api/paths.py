@@ -14,7 +14,7 @@ _NO_DOT = r'[!"$-\-0->@-\[\]-~]'
 _SEGMENT = rf"\.{{0,2}}{_NO_DOT}{_ANY}*"
 _QUERY = r"(?:\?(?:[!-$&-~]|%[2-7][0-9A-Fa-f])*)?"
 
-PATH = rf"^/(?:{_SEGMENT}(?:/{_SEGMENT})*/?)?{_QUERY}$"
+PATH = rf"^(?:/(?:{_SEGMENT})?)+{_QUERY}$"
 """Any path, with its query if it has one."""
 TAGGED_PATH = (
     r"^(?:/api/v3)?/(?:organizations|user/(?:orgs|repos)"
