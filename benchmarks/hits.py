@@ -10,40 +10,22 @@ within a round, because the machine's speed drifts. Also prints Redis memory a c
 from __future__ import annotations
 
 import argparse
-import os
 import random
-import re
-import shutil
-import signal
-import socket
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
-import requests
-
-from script.embedded import Postgres, Valkey, start_together, stop_together
-from tests.standin.accounts import SERVICE_TOKEN
-from tests.standin.process import StandIn
+from benchmarks.serving import CONNECTIONS, free_port, granian, ground, need_tools, rate, running
 from webapp.cache.keys import SERVICE, canonical_target, entry_key
-from webapp.db.migrate import upgrade
 from webapp.github.answer import Answer
 from webapp.github.entries import Finisher
 from webapp.policy import DEFAULT_PERIODS, match
-from webapp.secret import Secret
 from webapp.services import build
 from webapp.settings import Settings
 
-ROOT = Path(__file__).resolve().parents[1]
-KEY = "fwk_a-key-for-benchmarks"
-SERVER_CORE, LOAD_CORE = "0", "1"
-CONNECTIONS = 32
 MEMORY_SAMPLE = 5_000
 TARGETS = {
     "near / @cached on gunicorn": 20.0,
@@ -59,69 +41,11 @@ class Subject:
     url: str
 
 
-def _granian(app: str, port: int) -> list[str]:
-    return [
-        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"),
-        *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
-        *("--blocking-threads", "16", app),
-    ]
-
-
 def _gunicorn(app: str, port: int) -> list[str]:
     return [
         *(sys.executable, "-m", "gunicorn", "--worker-class", "gthread", "--threads", "16"),
         *("--workers", "1", "--keep-alive", "60", "--bind", f"127.0.0.1:{port}", app),
     ]
-
-
-@contextmanager
-def _running(command: list[str], environ: dict[str, str], ready: str) -> Iterator[None]:
-    own = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environ}
-    process = subprocess.Popen(
-        ["taskset", "-c", SERVER_CORE, *command],
-        cwd=ROOT,
-        env=own,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                requests.get(ready, timeout=1)
-                break
-            except requests.ConnectionError:
-                if time.monotonic() > deadline or process.poll() is not None:
-                    raise SystemExit(f"not ready: {' '.join(command)}") from None
-                time.sleep(0.05)
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-def _rate(url: str, seconds: int) -> float:
-    """Requests a second of one URL; refuses to count a server that answers anything but 2xx."""
-    printed = subprocess.run(
-        [
-            *("taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"),
-            *("-H", f"Authorization: Bearer {KEY}", url),
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    if "Non-2xx" in printed:
-        raise SystemExit(f"{url} answered errors:\n{printed}")
-    found = re.search(r"Requests/sec:\s+([\d.]+)", printed)
-    assert found
-    return float(found[1])
 
 
 def _memory(environ: dict[str, str], body: bytes) -> float:
@@ -151,45 +75,22 @@ def _memory(environ: dict[str, str], body: bytes) -> float:
 def measure(rounds: int, seconds: int) -> None:
     """Run it all and print it."""
     with ExitStack() as stack:
-        directory = Path(tempfile.mkdtemp(prefix="forewarm-bench-"))
-        directory.chmod(0o755)
-        stack.callback(shutil.rmtree, directory)
-        valkey = Valkey(directory / "valkey")
-        postgres = Postgres(directory / "postgres", durable=False)
-        start_together([valkey, postgres])
-        stack.callback(stop_together, [valkey, postgres])
-        upgrade(Secret(postgres.url))
-        github = stack.enter_context(StandIn.start(limits=False))
-        github.change_repo("pallets/flask", description="x" * 3_000, webhook=False)
-        body = requests.get(
-            f"{github.url}/repos/pallets/flask",
-            headers={"Authorization": f"Bearer {SERVICE_TOKEN}"},
-            timeout=5,
-        ).content
-        body_file = directory / "body.json"
+        own_ground = stack.enter_context(ground())
+        ours, body = own_ground.settings, own_ground.body
+        body_file = own_ground.directory / "body.json"
         body_file.write_bytes(body)
-        ours = {
-            "HOST": "127.0.0.1",
-            "REDIS_URL": valkey.url,
-            "DATABASE_URL": postgres.url,
-            "GITHUB_API_URL": github.url,
-            "GITHUB_TOKEN": SERVICE_TOKEN,
-            "API_KEYS": f"bench:{KEY}",
-            "SECRET_KEY": "a secret key for benchmarks",
-            "LOG_LEVEL": "WARNING",
-        }
-        peer = {"REDIS_URL": valkey.url, "BODY_FILE": str(body_file)}
+        peer = {"REDIS_URL": ours["REDIS_URL"], "BODY_FILE": str(body_file)}
         subjects = []
         for name, command, app, environ, path in (
-            ("near", _granian, "wsgi:app", ours, "/api/v3"),
-            ("redis", _granian, "wsgi:app", {**ours, "NEAR_MB": "0"}, "/api/v3"),
-            ("@cached on granian", _granian, "benchmarks.flask_caching_peer:app", peer, ""),
+            ("near", granian, "wsgi:app", ours, "/api/v3"),
+            ("redis", granian, "wsgi:app", {**ours, "NEAR_MB": "0"}, "/api/v3"),
+            ("@cached on granian", granian, "benchmarks.flask_caching_peer:app", peer, ""),
             ("@cached on gunicorn", _gunicorn, "benchmarks.flask_caching_peer:app", peer, ""),
         ):
-            port = _free_port()
+            port = free_port()
             url = f"http://127.0.0.1:{port}{path}/repos/pallets/flask"
             own = {**environ, "PORT": str(port)}
-            stack.enter_context(_running(command(app, port), own, url))
+            stack.enter_context(running(command(app, port), own, url))
             subjects.append(Subject(name, url))
         print(f"{len(body)} bytes of JSON, {CONNECTIONS} connections, {rounds} rounds")
         rates = _rounds(subjects, rounds, seconds)
@@ -202,10 +103,10 @@ def measure(rounds: int, seconds: int) -> None:
 def _rounds(subjects: Sequence[Subject], rounds: int, seconds: int) -> dict[str, list[float]]:
     rates: dict[str, list[float]] = {each.name: [] for each in subjects}
     for each in subjects:
-        _rate(each.url, 1)  # warm
+        rate(each.url, 1)  # warm
     for number in range(rounds):
         for each in subjects:
-            rates[each.name].append(_rate(each.url, seconds))
+            rates[each.name].append(rate(each.url, seconds))
         print(f"round {number + 1} of {rounds}", file=sys.stderr)
     return rates
 
@@ -236,9 +137,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (5)")
     parser.add_argument("--seconds", type=int, default=3, help="seconds a measurement (3)")
     chosen = parser.parse_args()
-    for tool in ("wrk", "taskset"):
-        if shutil.which(tool) is None:
-            raise SystemExit(f"{tool} is missing: install it (Debian: apt-get install wrk)")
+    need_tools()
     measure(chosen.rounds, chosen.seconds)
 
 
