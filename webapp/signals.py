@@ -19,7 +19,8 @@ upstream_called = _signals.signal("upstream-called")
 upstream_calling = _signals.signal("upstream-calling")
 # tags, hard, cause, detail
 purged = _signals.signal("purged")
-# queue, actor, result (done, retried, dead, put_off, skipped), seconds, attempt
+# job, queue, actor, result (done, retried, dead, put_off, skipped), seconds, attempt,
+# start_delay (seconds since it was ready; None for one that was skipped)
 job_ran = _signals.signal("job-ran")
 # event, action, result (accepted, duplicate, ignored, refused), reason, owner, repo, lag in seconds
 # or None; a refused one's event is '': anybody may have sent it

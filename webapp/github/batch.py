@@ -204,7 +204,7 @@ def _settled(batch: Batch, answer: Answer, names: Sequence[str]) -> Sequence[str
     """Note what an answer says; the names to ask for again."""
     body = answer.body or b""
     if answer.limited or (answer.status == 200 and graphql.limited(body)):
-        raise OutOfBudget(_retry_at(answer), "graphql")
+        raise OutOfBudget(answer.asked_at + answer.retry_after, "graphql")
     if answer.status != 200:
         raise CredentialRefused("forbidden", f"GitHub's GraphQL API answered {answer.status}")
     said = told(body, names)
@@ -215,11 +215,6 @@ def _settled(batch: Batch, answer: Answer, names: Sequence[str]) -> Sequence[str
         batch.missing.pop(name, None)
     batch.missing |= dict.fromkeys(said.missing, answer.asked_at)
     return said.failed
-
-
-def _retry_at(answer: Answer) -> float:
-    after = answer.headers.get("Retry-After", "")
-    return answer.asked_at + (float(after) if after.isdecimal() else 60.0)
 
 
 def _owner(full_name: str) -> str:

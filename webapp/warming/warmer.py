@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import parse_qs
 
 from webapp.cache.connection import Connection
 from webapp.cache.entry import Entry
@@ -21,7 +22,7 @@ from webapp.errors import OutOfBudget
 from webapp.fetching import Fetcher, Wish
 from webapp.github.client import Asker
 from webapp.github.limits import Lane
-from webapp.github.links import next_query
+from webapp.github.links import page_query
 from webapp.outcome import Outcome
 from webapp.policy import HOUR, Periods, match
 from webapp.warming.plan import Lead, due, followed, paged, planned
@@ -33,6 +34,17 @@ GONE = frozenset({404, 410, 451})
 MOST_DUE = 600
 """Answers of one scheduled run: about what the lane lets in a minute, so that what becomes due
 meanwhile, and is asked for more, soon has its turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """What follows a page of a list: the next one's query, None for nothing, and how many."""
+
+    following: str | None = None
+    left: int = 0
+
+
+LAST = Pages()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +60,7 @@ class Warmed:
     failed: bool = False
     refused: bool = False
     gone: bool = False
-    next_page: str | None = None
-    """Its query, where a list goes on."""
+    pages: Pages = LAST
 
 
 class Warmer:
@@ -115,16 +126,16 @@ class Warmer:
         wish, read = self._look(asked)
         if not self._due(replace(asked, at=self._clock()), wish, read):
             gone = read.entry is not None and read.entry.status in GONE
-            return Warmed(failed=gone, gone=gone, next_page=_next_page(read.entry))
+            return Warmed(failed=gone, gone=gone, pages=_pages(read.entry))
         fetched = self._fetcher.fetch(wish, read)
         answer, entry = fetched.answer, fetched.entry
         if answer:
             answer.close()
             if answer.limited:
-                wait = float(answer.headers.get("Retry-After", "60"))
+                wait = answer.retry_after
                 raise OutOfBudget(self._clock() + wait, "limit")
         if fetched.outcome is Outcome.COALESCED:
-            return Warmed(asked=True, next_page=_next_page(entry))
+            return Warmed(asked=True, pages=_pages(entry))
         if entry is None or entry.negative:
             gone = fetched.status in GONE
             return Warmed(asked=True, points=1, failed=True, refused=True, gone=gone)
@@ -133,7 +144,7 @@ class Warmer:
             asked=True,
             points=int(not free),
             saved=int(free),
-            next_page=_next_page(entry),
+            pages=_pages(entry),
         )
 
     def refuse(self, asked: Asked) -> None:
@@ -163,7 +174,7 @@ class Warmer:
             wish, read = self._look(at)
             if self._due(at, wish, read):
                 return True
-            page = _next_page(read.entry) if followed(asked) else None
+            page = _pages(read.entry).following if followed(asked) else None
         return False
 
     def _refused(self) -> set[str]:
@@ -171,9 +182,18 @@ class Warmer:
         return {text.decode() for text in found}
 
 
-def _next_page(entry: Entry | None) -> str | None:
-    query = next_query(entry.link) if entry else ""
-    return canonical_query(query) if query else None
+def _pages(entry: Entry | None) -> Pages:
+    """As its Link says; the last page's number tells how many are left."""
+    query = page_query(entry.link, "next") if entry else ""
+    if entry is None or not query:
+        return LAST
+    here, last = _number(query) - 1, _number(page_query(entry.link, "last"))
+    return Pages(canonical_query(query), max(1, last - here))
+
+
+def _number(query: str) -> int:
+    said = parse_qs(query).get("page", ["1"])[0]
+    return int(said) if said.isascii() and said.isdigit() else 1
 
 
 def _unwatched(name: str) -> Watch:
