@@ -6,6 +6,7 @@ stderr. Exit codes: 0 done, 1 not done, 2 wrong usage (click's own).
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC
 
 import click
@@ -13,7 +14,9 @@ from flask import Flask
 
 from webapp.command_errors import errors_as_lines
 from webapp.db import migrate
+from webapp.db.seed import Progress, seed
 from webapp.doctor.command import doctor
+from webapp.explain_command import explain
 from webapp.purge_command import purge
 from webapp.settings import database_url_from_env
 from webapp.warm_commands import warm, watch
@@ -26,6 +29,7 @@ def register(app: Flask) -> None:
     app.cli.add_command(watch)
     app.cli.add_command(warm)
     app.cli.add_command(purge)
+    app.cli.add_command(explain)
 
 
 @click.group("db")
@@ -57,3 +61,28 @@ def database_status() -> None:
         click.echo(f"{row.version:04}_{row.name}  {when}{problem}")
     if any(row.applied_at is None or row.problem for row in rows):
         raise click.exceptions.Exit(1)
+
+
+@database.command("seed")
+@click.option("--repos", type=click.IntRange(1), required=True, help="How many repositories.")
+@click.option("--orgs", type=click.IntRange(1), help="How many owners (one for 500 repositories).")
+@click.option("--days", type=click.IntRange(0), default=7, help="Days of history (7).")
+def seed_database(repos: int, orgs: int | None, days: int) -> None:
+    """Fill the catalog with made-up repositories, in place of those seeded before."""
+    with errors_as_lines():
+        seed(
+            database_url_from_env(),
+            repos=repos,
+            orgs=orgs or max(1, repos // 500),
+            days=days,
+            report=_say,
+        )
+    click.echo(f"seeded {repos:,} repositories")
+
+
+def _say(progress: Progress) -> None:
+    """On one line of a terminal; a line each elsewhere would be noise."""
+    if sys.stderr.isatty():
+        click.echo(
+            f"\r\x1b[K{progress.step} {progress.done:,} / {progress.total:,}", nl=False, err=True
+        )
