@@ -31,7 +31,7 @@ from tests.workers.processes import SCHEDULER, WORKER, Process, wait_for
 
 LONG = bool(os.environ.get("FOREWARM_LONG"))
 SEED = os.environ.get("FOREWARM_SEED") or (secrets.token_hex(4) if LONG else "seed")
-CHANGES, EVERY = (1_000, 0.12) if LONG else (60, 0.05)  # seconds between changes
+CHANGES, EVERY = (1_000, 0.12) if LONG else (50, 0.03)  # seconds between changes
 READ_EVERY = 0.05 if LONG else 0.004
 LAG_MS = 1_500 if LONG else 300
 PAUSES_END = 85.0  # seconds until looks are taken and pauses over, a sweep included
@@ -231,7 +231,7 @@ def test_in_the_end_every_answer_is_githubs(house: House, github: StandIn) -> No
             killing.join()
             wait_for(lambda: settled(github), "end of the deliveries")
             again = redelivered(github)
-            time.sleep(PAUSES_END if LONG else 2.5)  # the first looks are the worker's
+            time.sleep(PAUSES_END if LONG else 2.2)  # the first looks are the worker's
             if not LONG:
                 as_if_a_minute_had_passed(house.environ)
         assert house.worker
