@@ -17,7 +17,7 @@ from webapp.reports.alerts import report
 from webapp.services import Services
 from webapp.telemetry.alert_messages import summary
 from webapp.telemetry.alert_notices import Silence
-from webapp.telemetry.alert_rules import Rule, named
+from webapp.telemetry.alert_rules import RULES, Rule, named
 from webapp.telemetry.alerting import Present
 from webapp.telemetry.alerts import Alert
 from webapp.views.acts import SILENCE_HOURS_MAX, Acts
@@ -26,6 +26,7 @@ from webapp.views.guard import Guard
 from webapp.views.responses import json_response
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+RuleName = Annotated[str, Field(json_schema_extra={"enum": [each.name for each in RULES]})]
 
 
 class AlertItem(BaseModel):
@@ -120,7 +121,7 @@ class SilenceBody(BaseModel):
     """Without a rule it is about all of them, without a subject about all of a rule's."""
 
     model_config = ConfigDict(extra="forbid")
-    rule: Name | None = None
+    rule: RuleName | None = None
     subject: Name | None = None
     reason: Annotated[str, Field(min_length=1, max_length=500)]
     hours: Annotated[float, Field(gt=0, le=SILENCE_HOURS_MAX)]
