@@ -15,7 +15,10 @@ let etag = null;
 let failures = 0;
 
 function ago(seconds) {
-  const steps = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
+  const steps = [
+    [31557600, "year"], [2629800, "month"], [86400, "day"],
+    [3600, "hour"], [60, "minute"], [1, "second"],
+  ];
   const words = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
   for (const [size, unit] of steps) {
     if (Math.abs(seconds) >= size || unit === "second") {

@@ -63,12 +63,7 @@ def blueprint(services: Services, guard: Guard) -> Blueprint:
     @views.post("/theme")
     def choose_theme() -> Response:
         """Light, dark, or as the system: a cookie, and back to where the viewer was."""
-        back = urlsplit(request.form.get("back", ""))
-        here = f"{back.path}?{back.query}" if back.path.startswith("/") else ""
-        # A path that begins with two slashes would be another host's.
-        response = redirect(
-            here if here[1:2] != "/" and here else url_for("dashboard.overview"), 303
-        )
+        response = redirect(_ours(request.form.get("back", "")), 303)
         theme = request.form.get("theme", "")
         if theme in THEMES:
             response.set_cookie(
@@ -93,7 +88,7 @@ def blueprint(services: Services, guard: Guard) -> Blueprint:
 def _ours(back: str) -> str:
     """A path of ours with its query; what could lead to another host is the overview."""
     parts = urlsplit(back)
-    if parts.netloc or parts.scheme or not re.match(r"/(?![/\\\\])", parts.path):
+    if parts.netloc or parts.scheme or not re.match(r"/(?![/\\])", parts.path):
         return url_for("dashboard.overview")
     return f"{parts.path}?{parts.query}"
 
