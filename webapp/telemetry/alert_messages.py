@@ -93,12 +93,12 @@ def figure(value: float | None, unit: str) -> str:
     """A value with its unit, as people read it."""
     if value is None:
         return "no data"
-    if unit == "s" and value >= 120:
+    if unit == "s" and value >= 180:
         minutes = value / 60
-        return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+        return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.3g} h"
     if unit == "s" and value < 1:
         return f"{value * 1000:.0f} ms"
-    return f"{value:.3g} {unit}" if value < 1000 else f"{value:.0f} {unit}"
+    return (f"{value:.3g} {unit}" if value < 1000 else f"{value:.0f} {unit}").rstrip()
 
 
 def summary(alert: Alert, rule: Rule) -> str:

@@ -38,7 +38,7 @@ def test_a_webhooks_body_is_of_alertmanagers_shape() -> None:
         "subject": "queue <1>",
     }
     annotations = {
-        "summary": "a_rule of queue <1>: 2 min (alerts at 100 s and above)",
+        "summary": "a_rule of queue <1>: 123 s (alerts at 100 s and above)",
         "description": "It is <slow> & late.",
         "action": "Make it faster.",
     }
@@ -145,7 +145,8 @@ def test_a_subject_has_one_line() -> None:
         (300, "s", "5 min"),
         (9000, "s", "2.5 h"),
         (4.2, "%", "4.2 %"),
-        (1234.5, "jobs", "1234 jobs"),
+        (1234.5, "", "1234"),
+        (130, "s", "130 s"),
     ],
 )
 def test_figures_are_written_as_people_read_them(value: float | None, unit: str, text: str) -> None:
