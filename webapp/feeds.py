@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 ASKER = Asker(SERVICE, lane=Lane.WEBHOOK, consumer="feed")
 TURN = 45.0
 """Seconds for one round: the next minute's goes on where it ended, the longest waiting first."""
+MOST = 100
+"""Feeds in one round: a free 304 too is one of the 900 calls that GitHub allows in a minute."""
 INTERVAL = 60.0
 """Seconds between polls where GitHub asks for no other."""
 INTERVAL_MAX = 3600.0
@@ -93,17 +95,23 @@ class Feeds:
         """
         began, purged = self._clock(), dict[str, None]()
         due = [each for each in self._feeds() if each.due <= began + EARLY]
-        for feed in sorted(due, key=lambda each: each.due):
+        for feed in sorted(due, key=lambda each: each.due)[:MOST]:
             if self._clock() - began > TURN:
-                log.warning("feeds: %d are due and left to the next round", len(due))
                 break
             purged |= dict.fromkeys(self._read(feed))
         return tuple(purged)
 
     def _feeds(self) -> list[Feed]:
-        # An owner of unknown kind is taken for an organisation, until GitHub knows none.
+        watches = self._watches.all()
+        whole = {each.name for each in watches if each.kind == ORG}
+        # An owner of unknown kind is taken for an organisation, until GitHub knows none. What an
+        # organisation's feed tells needs no other.
         return self._remembered(
-            [(each, ORG if each.kind == OWNER else each.kind) for each in self._watches.all()]
+            [
+                (each, ORG if each.kind == OWNER else each.kind)
+                for each in watches
+                if each.kind != REPO or each.owner not in whole
+            ]
         )
 
     def _remembered(self, watches: Sequence[tuple[Watch, str]]) -> list[Feed]:

@@ -13,6 +13,7 @@ from tests.webapp.lasting import Applications, lasting_applications, recovered
 from webapp.errors import OutOfBudget
 from webapp.feeds import MISSING_FOR, Feeds
 from webapp.signals import purged
+from webapp.watches import Watches
 
 FEED = "/orgs/pallets/events"
 DETAIL, OTHER, LIST = "/repos/pallets/flask", "/repos/pallets/jinja", "/orgs/pallets/repos"
@@ -190,3 +191,29 @@ def test_without_budget_the_round_is_put_off_and_tells_the_news_later(
     forewarm.services.redis.delete(*forewarm.services.redis.keys("fw:b:*"))
     recovered(forewarm)
     assert feeds.poll() == ("repo:pallets/flask",)
+
+
+def test_a_repository_of_a_watched_organisation_needs_no_feed_of_its_own(
+    applications: Applications, clock: Clock, github: StandIn
+) -> None:
+    applications.empty(github)
+    forewarm = applications(WATCH="pallets,pallets/flask")
+    forewarm.services.watches.seed()
+    forewarm.services.watches.learn("pallets", "org")
+    feeds_of(forewarm, clock).poll()
+    assert (github.count(FEED), github.count("/repos/pallets/flask/events")) == (1, 0)
+
+
+def test_a_round_is_no_longer_than_a_minutes_calls_allow(
+    forewarm: Forewarm, clock: Clock, github: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.feeds.MOST", 2)
+    names = ("pallets/flask", "pallets/jinja", "pallets/click")
+    services = forewarm.services
+    watches = Watches(names, services.database)
+    feeds = Feeds(watches, services.client, services.redis, services.invalidation, clock)
+    for _ in range(3):
+        feeds.poll()
+        clock.now += 61
+    counts = [github.count(f"/repos/{name}/events") for name in names]
+    assert (sum(counts), min(counts)) == (6, 1)
