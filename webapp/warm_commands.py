@@ -75,7 +75,7 @@ def warm(names: tuple[str, ...], cancel: int | None) -> None:
             return
         run = runs.begin(names, "cli")
         if not _worker_is_there():
-            click.echo("no worker has shown itself of late: the run waits for one", err=True)
+            click.echo("there is no worker: the run waits for one", err=True)
         try:
             ended = _watched(runs, run)
         except KeyboardInterrupt:
@@ -121,6 +121,6 @@ def _line(run: Run) -> str:
 
 def _worker_is_there() -> bool:
     try:
-        return _services().jobs.heartbeats().worker is not None
+        return bool(_services().queues.state().workers)
     except BrokerUnavailable:
         return False

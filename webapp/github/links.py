@@ -62,11 +62,11 @@ def rewritten_location(location: str, api_url: str, base_url: str) -> str:
     return base_url + location[len(api_url) :] if _is_ours(location, api_url) else location
 
 
-def next_query(link: str) -> str:
-    """The query of a Link header's next page, '' where there is none."""
+def page_query(link: str, rel: str) -> str:
+    """The query of a Link header's `next` or `last` page, '' where there is none."""
     for found in _LINK.finditer(link):
         target, parameters = found.groups()
-        if 'rel="next"' in parameters:
+        if f'rel="{rel}"' in parameters:
             return str(urlsplit(target).query)
     return ""
 

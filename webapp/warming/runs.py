@@ -25,6 +25,7 @@ from webapp.demand import Asked
 from webapp.errors import (
     BrokerUnavailable,
     CredentialRefused,
+    DatabaseUnavailable,
     GitHubUnavailable,
     OutOfBudget,
     RequestRefused,
@@ -32,8 +33,9 @@ from webapp.errors import (
     WaitedTooLong,
 )
 from webapp.jobs import Jobs
+from webapp.scrub import scrub
 from webapp.warming.plan import followed, of_user, paged
-from webapp.warming.warmer import Warmed, Warmer
+from webapp.warming.warmer import LAST, Warmed, Warmer
 from webapp.watches import ORG, OWNER, USER, Watches, watch_name
 
 log = logging.getLogger(__name__)
@@ -159,11 +161,16 @@ class Runs:
         try:
             put_off = turn.work(self._clock, self._clock() + TURN)
         except OutOfBudget as error:
-            put_off = max(0.0, error.retry_at - time.time())
             turn.note(str(error))
+            turn.leave(max(0.0, error.retry_at - time.time()))
             raise
-        finally:
-            turn.leave(put_off)
+        except DatabaseUnavailable:
+            raise  # nothing can be noted; the lease ends by itself
+        except BaseException as error:
+            # A bug of ours: the sweep would bring it back every minute.
+            turn.fail(repr(error))
+            raise
+        turn.leave(put_off)
         if turn.going and not put_off:
             self._enqueue(run)
 
@@ -222,13 +229,14 @@ class _Turn:
     def _count(self, head: Asked, warmed: Warmed) -> None:
         """One more done; on to the list's next page, else to the plan's next answer."""
         run = self._run
-        page = warmed.next_page if followed(head) else None
+        pages = warmed.pages if followed(head) else LAST
+        behind = len(self._plan) - run.place - 1
         self._run = replace(
             run,
-            place=run.place + (page is None),
-            page=page,
+            place=run.place + (pages.following is None),
+            page=pages.following,
             done=run.done + 1,
-            total=run.total + (page is not None),
+            total=run.done + 1 + pages.left + behind,
             points=run.points + warmed.points,
             saved=run.saved + warmed.saved,
             failures=run.failures + warmed.failed,
@@ -251,8 +259,14 @@ class _Turn:
         return False
 
     def note(self, problem: str) -> None:
-        """Remember what went wrong last."""
-        self._run = replace(self._run, last_error=problem[:500])
+        """Remember what went wrong last, secrets struck out."""
+        self._run = replace(self._run, last_error=scrub(problem)[:500])
+
+    def fail(self, problem: str) -> None:
+        """End the run where it is."""
+        self.note(problem)
+        self._ended = "failed"
+        self.leave(0.0)
 
     def _replan(self, plan: list[str]) -> None:
         more = len(plan) - len(self._plan)

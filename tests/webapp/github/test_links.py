@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webapp.github.links import (
-    next_query,
+    page_query,
     rewritten_body,
     rewritten_chunks,
     rewritten_link,
@@ -118,8 +118,8 @@ def test_a_location_inside_the_api_stays_inside_the_mirror() -> None:
 
 def test_the_next_pages_query_is_found_among_others() -> None:
     link = f'<{BASE}/x?page=1>; rel="prev", <{BASE}/x?page=3&per_page=100>; rel="next"'
-    assert next_query(link) == "page=3&per_page=100"
+    assert page_query(link, "next") == "page=3&per_page=100"
 
 
 def test_a_last_page_has_no_next() -> None:
-    assert next_query(f'<{BASE}/x?page=1>; rel="first"') == next_query("") == ""
+    assert page_query(f'<{BASE}/x?page=1>; rel="first"', "next") == page_query("", "next") == ""

@@ -91,6 +91,17 @@ def test_a_thousand_repositories_lists_cost_11_points(forewarm: Forewarm, github
     assert outcome(forewarm, "/orgs/huge/repos?per_page=100&page=10") == "HIT"
 
 
+def test_all_of_a_lists_pages_are_known_once_its_first_is(
+    forewarm: Forewarm, github: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    github.add_repos("pallets", 500)
+    runs = forewarm.services.warming
+    run = runs.begin(["pallets"], "api")
+    stop_after(forewarm, monkeypatch, 2, lambda: runs.pause(run))
+    runs.turn(run)
+    assert (runs.get(run).done, runs.get(run).total) == (2, 7)
+
+
 def test_what_is_still_fresh_costs_no_call(forewarm: Forewarm, github: StandIn) -> None:
     warmed(forewarm, "pallets")
     github.forget()
@@ -283,7 +294,7 @@ def test_a_killed_workers_run_is_taken_up_once_its_lease_is_over(
     def die() -> None:
         raise KilledError
 
-    monkeypatch.setattr(module._Turn, "leave", lambda *_: None)
+    monkeypatch.setattr(module._Turn, "fail", lambda *_: None)
     stop_after(forewarm, monkeypatch, 4, die)
     with pytest.raises(KilledError):
         runs.turn(run)
@@ -376,3 +387,17 @@ def test_it_leaves_a_quarter_to_interactive_requests_while_they_drain_the_budget
     served = [answer for answer in answers if answer.status_code == 200]
     assert len(served) + len(warming) + 1 == limit
     assert runs.get(run).done == len(warming)
+
+
+def test_a_bug_ends_its_run_and_is_not_met_again_every_minute(
+    forewarm: Forewarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = forewarm.services.warming
+    run = runs.begin(["pallets"], "api")
+    monkeypatch.setattr(runs._warmer, "warm", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        runs.turn(run)
+    assert (runs.get(run).state, "ZeroDivisionError" in (runs.get(run).last_error or "")) == (
+        "failed",
+        True,
+    )
