@@ -191,6 +191,22 @@ def test_every_result_is_announced(forewarm: Forewarm) -> None:
     ]
 
 
+@pytest.mark.parametrize("action", ["created", "deleted", "suspend"])
+def test_a_changed_installation_is_learnt_anew_before_anything_is_fetched(
+    forewarm: Forewarm, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    happened: list[str] = []
+    monkeypatch.setattr(forewarm.services.invalidation, "_installed", happened.append)
+
+    def note(_: object, **what: Any) -> None:
+        happened.append(what["detail"])
+
+    payload = {"action": action, "installation": {"account": {"login": "Pallets"}}}
+    with purged.connected_to(note):
+        deliver(forewarm, "installation", payload, "g-1")
+    assert happened == ["pallets", f"installation.{action} g-1"]
+
+
 # Looks
 
 
