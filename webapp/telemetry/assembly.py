@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from webapp.db.traces import DetailedTransaction
+from webapp.telemetry.events import presentable
 
 KINDS: Mapping[str, tuple[str, float]] = {
     "request": ("request", 1.0),
@@ -24,6 +25,7 @@ KINDS: Mapping[str, tuple[str, float]] = {
 """The agent's type -> ours, and how many seconds are slow."""
 WAITING_MOST = 1_000  # transactions under way
 SPANS_MOST = 300  # of one transaction
+ERRORS_MOST = 10
 TEXT_MOST = 300  # characters of a name or a message
 QUIET_A_MINUTE = 60
 NOTABLE_A_MINUTE = 600
@@ -36,21 +38,23 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 @dataclass(slots=True)
 class _Waiting:
     spans: list[Mapping[str, Any]] = field(default_factory=list)
-    errors: list[dict[str, str]] = field(default_factory=list)
+    errors: list[Mapping[str, Any]] = field(default_factory=list)
     dropped: int = 0
 
 
 class Assembly:
-    """What belongs together, until its transaction ends. For one thread."""
+    """What belongs together, until its transaction ends and is chosen or not. For one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, choice: Choice) -> None:
+        self._choice = choice
         self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
 
     def take(self, kind: str, event: Mapping[str, Any]) -> DetailedTransaction | None:
-        """A transaction that is whole now; `kept` is still empty."""
+        """A transaction that is whole now and to be kept, its texts as they may be seen."""
         if kind == "transaction":
             waiting = self._waiting.pop(event["id"], None) or _Waiting()
-            return _assembled(event, waiting)
+            kept = self._choice.of(event)
+            return _assembled(event, waiting, kept) if kept else None
         of = event.get("transaction_id")
         if not of or kind not in {"span", "error"}:
             return None
@@ -58,7 +62,8 @@ class Assembly:
         if len(self._waiting) > WAITING_MOST:
             self._waiting.popitem(last=False)  # it ended without us, or never will
         if kind == "error":
-            waiting.errors.append(_error(event))
+            if len(waiting.errors) < ERRORS_MOST:
+                waiting.errors.append(event)
         elif len(waiting.spans) < SPANS_MOST:
             waiting.spans.append(event)
         else:
@@ -78,38 +83,31 @@ class Choice:
         self._notable = 0
         self._ordinary = 0
 
-    def of(self, transaction: DetailedTransaction) -> str:
-        """`failed`, `slow`, `sampled`, or empty: not kept."""
-        minute = int(transaction.began.timestamp() // 60)
+    def of(self, event: Mapping[str, Any]) -> str:
+        """A transaction is `failed`, `slow`, `sampled`, or empty: not kept."""
+        if event["type"] not in KINDS:
+            return ""
+        minute = event["timestamp"] // 60_000_000
         if minute != self._minute:
             self._minute, self._notable, self._ordinary = minute, 0, 0
-        slow = transaction.ms >= slow_ms(transaction.kind)
-        if transaction.failed or slow:
+        failed = event.get("outcome") == "failure"
+        _, slow = KINDS[event["type"]]
+        if failed or event["duration"] >= slow * 1000:
             self._notable += 1
             if self._notable <= NOTABLE_A_MINUTE:
-                return "failed" if transaction.failed else "slow"
+                return "failed" if failed else "slow"
             self.left_out += 1
             return ""
-        most = ORDINARY_A_MINUTE if everywhere(transaction.trace_id) else QUIET_A_MINUTE
+        everywhere = int(event["trace_id"], 16) % ONE_IN == 0
+        most = ORDINARY_A_MINUTE if everywhere else QUIET_A_MINUTE
         if self._ordinary >= most:
             return ""
         self._ordinary += 1
         return "sampled"
 
 
-def slow_ms(kind: str) -> float:
-    """From how many milliseconds on one of our kinds is slow."""
-    return next(seconds for name, seconds in KINDS.values() if name == kind) * 1000
-
-
-def everywhere(trace_id: UUID) -> bool:
-    """Whether it is one of those that every process keeps."""
-    return trace_id.int % ONE_IN == 0
-
-
-def _assembled(event: Mapping[str, Any], waiting: _Waiting) -> DetailedTransaction | None:
-    if event["type"] not in KINDS:
-        return None
+def _assembled(event: Mapping[str, Any], waiting: _Waiting, kept: str) -> DetailedTransaction:
+    event = presentable(event)
     context = event.get("context") or {}
     labels = context.get("tags") or {}
     url = (context.get("request") or {}).get("url") or {}
@@ -126,11 +124,11 @@ def _assembled(event: Mapping[str, Any], waiting: _Waiting) -> DetailedTransacti
         result=_short(event.get("result") or ""),
         ms=round(float(event.get("duration") or 0.0), 3),
         failed=event.get("outcome") == "failure",
-        kept="",
+        kept=kept,
         detail={
             "url": _short(f"{url.get('pathname', '')}{url.get('search', '')}"),
             "labels": {name: _label(value) for name, value in labels.items()},
-            "errors": waiting.errors[:10],
+            "errors": [_error(each) for each in waiting.errors],
             "dropped": waiting.dropped + int((event.get("span_count") or {}).get("dropped", 0)),
             "spans": [_span(each, began) for each in waiting.spans],
         },
@@ -138,6 +136,7 @@ def _assembled(event: Mapping[str, Any], waiting: _Waiting) -> DetailedTransacti
 
 
 def _span(event: Mapping[str, Any], began: int) -> list[object]:
+    event = presentable(event)
     composite = event.get("composite") or {}
     kind = ".".join(part for part in (event.get("type"), event.get("subtype")) if part)
     labels = dict((event.get("context") or {}).get("tags") or {})
@@ -157,6 +156,7 @@ def _span(event: Mapping[str, Any], began: int) -> list[object]:
 
 
 def _error(event: Mapping[str, Any]) -> dict[str, str]:
+    event = presentable({**event, "context": {}})
     exception = event.get("exception") or {}
     return {
         "type": _short(exception.get("type") or "message"),

@@ -12,9 +12,10 @@ Outside of a transaction each costs a look at a context variable.
 
 from __future__ import annotations
 
+import re
 import weakref
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from elasticapm.instrumentation.packages.base import AbstractInstrumentedModule
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from webapp.telemetry.apm import Agent
 
 GITHUB = "github"
+_COMMENTS = re.compile(r"\A(?:\s*--[^\n]*\n)+\s*")
 _NOTHING: AbstractContextManager[object] = nullcontext()
 
 
@@ -89,7 +91,12 @@ def statement(sql: str) -> AbstractContextManager[object]:
     """Encloses a statement: called as its file is, else by its verb and table. Never its values."""
     if execution_context.get_transaction() is None or not sql.strip():
         return _NOTHING
-    return _span(_named().get(sql) or extract_signature(sql), "db", "postgresql")
+    return _span(_named().get(sql) or _signature(sql), "db", "postgresql")
+
+
+@lru_cache(maxsize=256)
+def _signature(sql: str) -> str:
+    return str(extract_signature(_COMMENTS.sub("", sql)))
 
 
 def _span(name: str, kind: str, subtype: str) -> AbstractContextManager[object]:

@@ -1,5 +1,5 @@
-"""The agent's transports: each event, fit to be seen, goes to the local sink, and to an APM server
-where one is set.
+"""The agent's transports: each event goes to the local sink and, fit to be seen, to an APM server
+where one is set. The sink makes fit what it keeps, which is little.
 
 What a request does here is to put an event into a bounded queue; one thread does the rest. What is
 too much, or can't be sent, is dropped and counted, and said once when it begins and once when it
@@ -34,7 +34,7 @@ class Sink(Protocol):
     """Where events go besides. Called by the transport's thread; never blocks, never raises."""
 
     def offer(self, kind: str, event: Mapping[str, Any]) -> None:
-        """Take an event of kind transaction, span, error or metricset, or leave it."""
+        """Take an event of kind transaction, span, error or metricset, as it is, or leave it."""
 
     def stop(self) -> None:
         """No event comes any more."""
@@ -64,9 +64,12 @@ class _Tee(base.Transport):
         data = super()._process_event(event_type, data)  # type: ignore[no-untyped-call]
         if data is None:
             return None
-        shown = presentable(data)
-        self.client.sink.offer(event_type, shown)
-        return shown
+        self.client.sink.offer(event_type, data)
+        return self._fit(data)
+
+    def _fit(self, data: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What is sent of an event."""
+        return presentable(data)
 
     def handle_fork(self) -> None:
         """In a child, and at the start: what is queued is the parent's to send."""
@@ -90,8 +93,8 @@ class LocalOnly(_Tee):
     def __init__(self, url: str, **settings: Any) -> None:  # noqa: ARG002 - the agent's signature
         super().__init__(settings["client"], processors=settings["processors"])
 
-    def _process_event(self, event_type: str, data: Any) -> None:
-        super()._process_event(event_type, data)
+    def _fit(self, data: Mapping[str, Any]) -> None:  # noqa: ARG002
+        return None
 
     def send(self, data: object, forced_flush: bool = False) -> None:
         """Nothing ever comes here."""

@@ -12,7 +12,6 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from webapp.db import traces
@@ -44,7 +43,7 @@ class TraceWriter:
 
     def start_afresh(self) -> None:
         """As in a new process: without threads, and what the parent has is the parent's."""
-        self._assembly = Assembly()
+        self._assembly = Assembly(self.choice)
         self._chosen: deque[DetailedTransaction] = deque()
         self._room: set[int] = set()
         self._stopped = threading.Event()
@@ -57,13 +56,10 @@ class TraceWriter:
         transaction = self._assembly.take(kind, event)
         if transaction is None:
             return
-        kept = self.choice.of(transaction)
-        if not kept:
-            return
         if len(self._chosen) >= WAITING_MOST:
             self.dropped += 1
             return
-        self._chosen.append(replace(transaction, kept=kept))
+        self._chosen.append(transaction)
         if self._thread is None and not self._stopped.is_set():
             self._thread = threading.Thread(target=self._run, name="traces", daemon=True)
             self._thread.start()

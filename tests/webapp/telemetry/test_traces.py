@@ -17,7 +17,6 @@ from tests.webapp.lasting import lasting_environ
 from tests.workers.processes import wait_for
 from webapp.cache.keys import SERVICE, canonical_target
 from webapp.db.pool import Database
-from webapp.db.traces import DetailedTransaction
 from webapp.github.client import Asker
 from webapp.secret import Secret
 from webapp.telemetry import assembly, traces
@@ -66,7 +65,7 @@ def span(id_: str, of: str = "1" * 16, **fields: Any) -> dict[str, Any]:
 
 
 def test_spans_and_errors_wait_for_their_transaction() -> None:
-    taking = Assembly()
+    taking = Assembly(Choice())
     assert taking.take("span", span("a" * 16)) is None
     assert taking.take("span", span("b" * 16, of="2" * 16)) is None
     raised = {"transaction_id": "1" * 16, "exception": {"type": "ValueError", "message": "no"}}
@@ -81,7 +80,7 @@ def test_spans_and_errors_wait_for_their_transaction() -> None:
 
 
 def test_what_never_ends_is_forgotten() -> None:
-    taking = Assembly()
+    taking = Assembly(Choice())
     for number in range(assembly.WAITING_MOST + 1):
         taking.take("span", span("a" * 16, of=f"{number:016x}"))
     first, last = (
@@ -93,7 +92,7 @@ def test_what_never_ends_is_forgotten() -> None:
 
 
 def test_too_many_spans_are_cut_and_counted() -> None:
-    taking = Assembly()
+    taking = Assembly(Choice())
     for number in range(assembly.SPANS_MOST + 5):
         taking.take("span", span(f"{number:016x}"))
     taken = taking.take("transaction", event(span_count={"started": 400, "dropped": 2}))
@@ -102,17 +101,14 @@ def test_too_many_spans_are_cut_and_counted() -> None:
 
 
 def test_metrics_are_no_transactions() -> None:
-    assert Assembly().take("metricset", {"samples": {}, "timestamp": BEGAN}) is None
+    assert Assembly(Choice()).take("metricset", {"samples": {}, "timestamp": BEGAN}) is None
 
 
 # Kept
 
 
-def made(number: int = 1, **fields: Any) -> DetailedTransaction:
-    taken = Assembly().take("transaction", event(**fields))
-    assert taken
-    values: dict[str, Any] = {name: getattr(taken, name) for name in taken.__dataclass_fields__}
-    return DetailedTransaction(**{**values, "trace_id": UUID(int=number)})
+def made(number: int = 1, **fields: Any) -> dict[str, Any]:
+    return event(trace_id=f"{number:032x}", **fields)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +172,7 @@ def test_what_postgresql_refuses_is_replaced() -> None:
 
 
 def test_a_waterfall_hangs_each_row_below_its_cause() -> None:
-    taking = Assembly()
+    taking = Assembly(Choice())
     taking.take("span", span("a" * 16))
     taking.take("span", span("b" * 16, parent_id="a" * 16, timestamp=BEGAN + 1_600))
     taking.take("span", span("c" * 16, timestamp=BEGAN + 200))
@@ -201,8 +197,8 @@ def test_a_waterfall_hangs_each_row_below_its_cause() -> None:
 
 
 def test_a_circle_of_causes_is_cut() -> None:
-    odd = Assembly().take("transaction", event(parent_id="1" * 16))
-    taking = Assembly()
+    odd = Assembly(Choice()).take("transaction", event(parent_id="1" * 16))
+    taking = Assembly(Choice())
     taking.take("span", span("a" * 16, of="2" * 16, parent_id="b" * 16))
     taking.take("span", span("b" * 16, of="2" * 16, parent_id="a" * 16))
     even = taking.take("transaction", event("2" * 16))
