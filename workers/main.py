@@ -11,7 +11,16 @@ from webapp.errors import SettingsError
 from webapp.services import build
 from webapp.telemetry import logs
 from webapp.telemetry.rollup import RollUp
-from workers import alerts, feeds, invalidation, metrics, pruning, upkeep, warming
+from workers import (
+    alerts,
+    feeds,
+    invalidation,
+    metrics,
+    pruning,
+    statement_snapshots,
+    upkeep,
+    warming,
+)
 from workers.broker import JobBroker
 from workers.environment import settings
 from workers.tracing import Tracing
@@ -31,6 +40,7 @@ invalidation.register(
 warming.register(broker, services.warming)
 feeds.register(broker, services.feeds, services.redelivery, services.refetching)
 pruning.register(broker, services.database)
+statement_snapshots.register(broker, services.database)
 alerts.register(broker, services.alerting)
 metrics.register(broker, RollUp(services.windows, services.database))
 upkeep.register(broker)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 import dramatiq
 
-from webapp.db import audit, deliveries, queries, traces
+from webapp.db import audit, catalog_writes, deliveries, queries, statement_statistics, traces
 from webapp.db.pool import Database
 from webapp.db.statements import Connection
 from webapp.errors import DatabaseUnavailable
@@ -25,6 +25,11 @@ from workers.broker import JobBroker
 QUEUE = "upkeep"
 TURN = 120.0
 AUDIT_KEPT = timedelta(days=400)
+HISTORY_KEPT = timedelta(days=400)
+# No answer is under way for so long.
+GONE_KEPT = timedelta(days=1)
+# Longer than any row is taken for current.
+PURGED_TAGS_KEPT = timedelta(days=30)
 # Two days of purges: those of the last are replayed, and one more to look at.
 PURGES_KEPT = 2 * REPLAYED
 
@@ -36,6 +41,17 @@ PRUNED: Mapping[str, Prune] = {
     "purges": lambda conn, now: queries.purges_prune(conn, before=now - PURGES_KEPT),
     "deliveries": lambda conn, now: deliveries.deliveries_prune(conn, before=now - DELIVERIES_KEPT),
     "traces": lambda conn, now: traces.traces_prune(conn, before=now - traces.KEPT_FOR),
+    "history": lambda conn, now: catalog_writes.catalog_days_prune(conn, before=now - HISTORY_KEPT),
+    "gone repositories": lambda conn, now: catalog_writes.catalog_gone_prune(
+        conn, before=now - GONE_KEPT
+    ),
+    "purged tags": lambda conn, now: catalog_writes.catalog_purges_prune(
+        conn, before=now - PURGED_TAGS_KEPT
+    ),
+    "statements' minutes": lambda conn, now: statement_statistics.statements_minutes_prune(
+        conn, now=now
+    ),
+    "statements": lambda conn, now: statement_statistics.statements_totals_prune(conn, now=now),
     "acts": lambda conn, now: audit.audit_prune(conn, before=now - AUDIT_KEPT),
 }
 

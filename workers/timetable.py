@@ -24,6 +24,7 @@ TIMETABLE = (
     Periodic("redeliver", "upkeep", every=5, at=3),
     Periodic("prune_old", "upkeep", every=60, at=17),
     Periodic("roll_up_metrics", "upkeep"),
+    Periodic("snapshot_statements", "upkeep"),
     Periodic("sweep", "invalidation"),
     Periodic("warm_due", "warming"),
 )

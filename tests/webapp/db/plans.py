@@ -29,10 +29,12 @@ SUBJECTS = {
     "test_watches": ("watch_", "watches_"),
     "test_warming_runs": ("run_", "runs_"),
     "test_catalog": ("catalog_",),
+    "test_statement_statistics": ("statements_",),
     "test_metrics": ("metric_", "metrics_"),
     "test_traces": ("trace_", "traces_"),
     "test_alerts": ("alert_", "alerts_", "silence_", "silences_"),
     "test_audit": ("audit_",),
+    "test_condition": ("database_",),  # PostgreSQL's own tables: run there, not planned
 }
 
 
