@@ -46,11 +46,13 @@ class Explained:
     plan: Plan = field(default_factory=dict, repr=False)
 
 
-def explain(conn: Connection, *, analyze: bool) -> Iterator[Explained]:
-    """Every statement there is, the catalog's searches in each typical shape."""
+def explain(conn: Connection, *, analyze: bool, only: str | None = None) -> Iterator[Explained]:
+    """Every statement there is, or one; the catalog's searches in each typical shape."""
     large = _large_tables(conn)
     sample = _sample(conn)
     for name in statements.names():
+        if only not in {None, name}:
+            continue
         if name == "catalog_search":
             for shape, asked in shapes(sample).items():
                 statement, values = composed(**asked)

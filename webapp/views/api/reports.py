@@ -9,7 +9,7 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel
 
-from webapp.reports import cache, github, overview, requests
+from webapp.reports import cache, database, github, overview, requests
 from webapp.reports.periods import Window, window
 from webapp.services import Services
 from webapp.views.guard import Guard
@@ -56,6 +56,11 @@ def add(views: APIBlueprint, services: Services, _: Guard) -> None:
     def cache_report(query: PeriodQuery) -> Response:
         """Outcomes by resource, latency by shelf, purges by cause, points saved, memory."""
         return json_response(cache.report(services, window_of(query)).as_json())
+
+    @views.get("/database", responses={200: Report})
+    def database_report(query: PeriodQuery) -> Response:
+        """Statements, tables, indexes, connections, each verdict with its remedy."""
+        return json_response(database.report(services, window_of(query)).as_json())
 
     @views.get("/github", responses={200: Report})
     def github_report(query: PeriodQuery) -> Response:

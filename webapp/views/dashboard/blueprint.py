@@ -20,6 +20,7 @@ from webapp.views.dashboard import (
     alerts,
     cache,
     connect,
+    database,
     design,
     github,
     jobs,
@@ -46,7 +47,7 @@ OWN_POLICY = f"{_POLICY}; script-src 'self'; connect-src 'self'"
 THEME_KEPT = 365 * 86_400  # seconds
 
 PAGES = (
-    *(overview, requests, cache, github, jobs, warming, webhooks, traces, alerts),
+    *(overview, requests, cache, github, jobs, warming, webhooks, database, traces, alerts),
     *(repos, connect, design),
 )
 """Each has `add(views, services, guard, frame)`."""

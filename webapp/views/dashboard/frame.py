@@ -41,6 +41,7 @@ PAGES = (
     Page("Jobs", "dashboard.jobs"),
     Page("Warming", "dashboard.warming"),
     Page("Webhooks", "dashboard.webhooks"),
+    Page("Database", "dashboard.database"),
     Page("Traces", "dashboard.traces"),
     Page("Alerts", "dashboard.alerts"),
     Page("Repositories", "dashboard.repos"),
