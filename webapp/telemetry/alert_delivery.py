@@ -16,6 +16,7 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email.utils import formatdate
 from typing import Any, Protocol
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
@@ -120,9 +121,13 @@ class Mail:
         parts = urlsplit(self._url.reveal())
         sender = _sender(parts)
         message = mail(body, sender, self._to, f"<{delivery}@{sender.rpartition('@')[2]}>")
+        message["Date"] = formatdate()
         try:
-            with self._connected(parts) as server:
+            server = self._connected(parts)
+            try:
                 refused = server.send_message(message, sender, self._to)
+            finally:
+                _part(server)
         except smtplib.SMTPRecipientsRefused as error:
             codes = [code for code, _ in error.recipients.values()]
             raise _smtp_failure("recipients refused", min(codes, default=550)) from None
@@ -264,6 +269,14 @@ def _post(url: Secret, data: bytes, headers: Mapping[str, str]) -> None:
     permanent = 300 <= status < 500 and status not in TRY_AGAIN
     wait = min(int(after), RETRY_AFTER_MAX) if after.isdecimal() else 0
     raise DeliveryFailed(f"HTTP {status}", permanent=permanent, retry_after=wait)
+
+
+def _part(server: smtplib.SMTP) -> None:
+    """However that goes: what was sent was sent."""
+    try:
+        server.quit()
+    except (smtplib.SMTPException, OSError):
+        server.close()
 
 
 def _smtp_failure(what: str, code: int) -> DeliveryFailed:

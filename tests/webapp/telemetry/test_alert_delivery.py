@@ -242,6 +242,12 @@ def test_one_refused_recipient_does_not_keep_mail_from_the_other() -> None:
         assert server.next().to == ("b@example.com",)
 
 
+def test_what_was_sent_was_sent_however_the_server_parts() -> None:
+    with SmtpServer(Behaviour(refuse={"QUIT": "500 never"})) as server:
+        mail_to(f"smtp://127.0.0.1:{server.port}").send(BODY, "1")
+        assert server.next().message["Date"]
+
+
 def test_a_mail_server_that_is_away_is_not_permanent() -> None:
     with SmtpServer() as server:
         port = server.port

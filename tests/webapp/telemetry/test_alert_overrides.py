@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+from tests.serving import ROOT
 from webapp.errors import SettingsError
 from webapp.telemetry.alert_notices import Timing
 from webapp.telemetry.alert_overrides import overridden
@@ -98,3 +104,27 @@ def test_what_will_not_do_is_refused_in_one_line(
     assert text.startswith("ALERT_RULES has ")
     assert line in text
     assert "\n" not in text
+
+
+@pytest.mark.parametrize("entry", ["wsgi", "workers.main"])
+def test_a_process_does_not_start_with_rules_that_will_not_do(entry: str, tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text("[hit_rate]\nwarm = 5\n")
+    done = subprocess.run(
+        (sys.executable, "-c", f"import {entry}"),
+        check=False,
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOST": "127.0.0.1",
+            "REDIS_URL": "redis://127.0.0.1:1",
+            "DATABASE_URL": "postgresql://127.0.0.1:1/none",
+            "ALERT_RULES": str(path),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "ALERT_RULES has 'warm' in [hit_rate]; it takes enabled, warn, " in line

@@ -1,4 +1,4 @@
--- Serves: delivery. The first message that waits for a receiver, if it is due; nobody else gets it
+-- Serves: delivery. The first message that waits for a receiver, if it is due. Nobody else gets it
 -- before `until`. Not SKIP LOCKED: that would take the second while another claims the first.
 -- Index: alert_outbox_pending, alert_outbox_pkey
 update alert_outbox
