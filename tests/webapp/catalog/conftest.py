@@ -16,6 +16,11 @@ from tests.webapp.delivering import SECRET, deliver, named
 from tests.webapp.lasting import Applications, lasting_applications
 from webapp.signals import query_ran
 
+TABLES = (
+    *("repositories", "organisations", "repository_days", "repository_names"),
+    *("repositories_gone", "catalog_purges"),
+)
+
 
 class Api:
     """One application, as a tool sees it."""
@@ -59,11 +64,12 @@ class Api:
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """The names of the statements run meanwhile."""
+    """The names of the catalog's statements run meanwhile."""
     ran: list[str] = []
 
     def note(_: object, *, query: str, **__: object) -> None:
-        ran.append(query)
+        if query.startswith("catalog_"):
+            ran.append(query)
 
     with query_ran.connected_to(note):
         yield ran
@@ -77,16 +83,46 @@ def applications(valkey: Valkey, postgres: Postgres, standin: StandIn) -> Iterat
 
 @pytest.fixture
 def forewarm(applications: Applications, github: StandIn) -> Forewarm:
-    app = applications(GITHUB_WEBHOOK_SECRET=SECRET)
-    assert app.services.harvest.flush()
-    applications.empty(github)
-    Api(app).execute(
-        "truncate repositories, organisations, repository_days, repository_names,"
-        " repositories_gone, catalog_purges"
-    )
-    return app
+    return emptied(applications, github)
 
 
 @pytest.fixture
 def api(forewarm: Forewarm) -> Api:
     return Api(forewarm)
+
+
+@pytest.fixture(scope="module")
+def filled_once(applications: Applications, standin: StandIn) -> Api:
+    """Two owners' repositories, as lists showed them; for tests that only read."""
+    return filled_with_lists(Api(emptied(applications, standin)))
+
+
+def emptied(applications: Applications, github: StandIn) -> Forewarm:
+    """An application of these settings that has seen nothing yet."""
+    app = applications(GITHUB_WEBHOOK_SECRET=SECRET)
+    assert app.services.harvest.flush()
+    applications.empty(github)
+    for table in TABLES:
+        Api(app).execute(f"delete from {table}")
+    return app
+
+
+def filled_with_lists(api: Api) -> Api:
+    """Pallets' and psf's repositories are in the catalog."""
+    for owner in ("pallets", "psf"):
+        api.forewarm.get(f"/orgs/{owner}/repos?per_page=100")
+    api.settle()
+    return api
+
+
+def everything(api: Api, query: str, limit: int = 100) -> list[dict[str, Any]]:
+    """All pages of a search."""
+    rows: list[dict[str, Any]] = []
+    cursor = ""
+    for _ in range(100):
+        page = api.get(f"/repos?{query}&limit={limit}&cursor={cursor}").get_json()
+        rows += page["items"]
+        cursor = page["next"]
+        if cursor is None:
+            return rows
+    raise AssertionError("pages never end")
