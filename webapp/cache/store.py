@@ -66,6 +66,18 @@ class Store:
         raw, *versions = self.backend.connection.read_many([key, *map(tag_key, tags)])
         return Read(decode(raw), tuple(versions), at)
 
+    def heads(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[Read]:
+        """Of many keys and their tags, the entries without their bodies, in one round trip."""
+        at = time.monotonic()
+        found = self.backend.scripts["heads"](
+            keys=[each for key, tags in wanted for each in (key, *map(tag_key, tags))],
+            args=[len(tags) for _, tags in wanted],
+        )
+        values = iter(found)
+        return [
+            Read(decode(next(values)), tuple(next(values) for _ in tags), at) for _, tags in wanted
+        ]
+
     def acquire(self, key: str, tags: tuple[str, ...]) -> tuple[Lease | None, Versions]:
         """The lease, or None while another holds a valid one; and the tags' versions."""
         token = secrets.token_hex(8)

@@ -31,6 +31,7 @@ from webapp.watches import OWNER, REPO, Watch, Watches, watch_name
 ASKER = Asker(SERVICE, lane=Lane.WARMING, consumer="warming")
 REFUSED, REFUSED_FOR = "fw:w:refused", 1 * HOUR
 GONE = frozenset({404, 410, 451})
+BATCH = 200  # answers looked at in a round trip
 MOST_DUE = 600
 """Answers of one scheduled run: about what the lane lets in a minute, so that what becomes due
 meanwhile, and is asked for more, soon has its turn."""
@@ -110,20 +111,21 @@ class Warmer:
 
         Raises StoreUnavailable.
         """
-        found = []
-        for each in self.plan():
-            if self._any_page_due(each):
-                found.append(each)
-                if len(found) == most:
-                    break
-        return found
+        found: list[Asked] = []
+        plan = self.plan()
+        for start in range(0, len(plan), BATCH):
+            found += self._due_of(plan[start : start + BATCH])
+            if len(found) >= most:
+                break
+        return found[:most]
 
     def warm(self, asked: Asked) -> Warmed:
         """Refresh one answer if it is due or was purged; what somebody else fetches is waited for.
 
         Raises OutOfBudget, GitHubUnavailable, CredentialRefused, WaitedTooLong, StoreUnavailable.
         """
-        wish, read = self._look(asked)
+        wish = self._wish(asked)
+        read = self._store.read(wish.key, wish.tags)
         if not self._due(replace(asked, at=self._clock()), wish, read):
             gone = read.entry is not None and read.entry.status in GONE
             return Warmed(failed=gone, gone=gone, pages=_pages(read.entry))
@@ -158,24 +160,28 @@ class Warmer:
     def _period(self, asked: Asked) -> float:
         return self._periods.fresh_of(match(asked.target.path).resource)
 
-    def _look(self, asked: Asked) -> tuple[Wish, Read]:
-        wish = Wish.of(asked.target, ASKER, asked.base_url)
-        return wish, self._store.read(wish.key, wish.tags)
+    def _wish(self, asked: Asked) -> Wish:
+        return Wish.of(asked.target, ASKER, asked.base_url)
 
     def _due(self, asked: Asked, wish: Wish, read: Read) -> bool:
         lead = self._lead.of(wish.key, self._period(asked))
         return due(read.entry, read.versions, self._clock(), lead=lead, asked_at=asked.at)
 
-    def _any_page_due(self, asked: Asked) -> bool:
-        """Of a list's pages, as far as their Links are held."""
-        page: str | None = asked.target.query
-        while page is not None:
-            at = paged(asked, page)
-            wish, read = self._look(at)
-            if self._due(at, wish, read):
-                return True
-            page = _pages(read.entry).following if followed(asked) else None
-        return False
+    def _due_of(self, plan: Sequence[Asked]) -> list[Asked]:
+        """Those that are, lists by any of their pages, as far as their Links are held."""
+        due: set[int] = set()
+        pages = dict(enumerate(plan))
+        while pages:
+            wishes = {place: self._wish(page) for place, page in pages.items()}
+            reads = self._store.heads([(wish.key, wish.tags) for wish in wishes.values()])
+            following = {}
+            for (place, wish), read in zip(wishes.items(), reads, strict=True):
+                if self._due(pages[place], wish, read):
+                    due.add(place)
+                elif followed(plan[place]) and (query := _pages(read.entry).following):
+                    following[place] = paged(plan[place], query)
+            pages = following
+        return [plan[place] for place in sorted(due)]
 
     def _refused(self) -> set[str]:
         found: Any = self._redis.zrangebyscore(REFUSED, self._clock(), "+inf")
