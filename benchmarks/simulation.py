@@ -44,6 +44,7 @@ from webapp.app import create_app
 from webapp.cache.keys import canonical_target
 from webapp.db.migrate import upgrade
 from webapp.demand import asked_text
+from webapp.errors import OutOfBudget
 from webapp.github.budget import Budget
 from webapp.secret import Secret
 from webapp.serve import REFRESH_QUEUE, REFRESH_THREADS
@@ -262,7 +263,12 @@ class Simulation:
         if actor.startswith("warm") and not self._warm:
             return
         self.services.demand.flush()
-        self._actors[actor](*args)
+        try:
+            self._actors[actor](*args)
+        except OutOfBudget as error:
+            # As the workers' broker does.
+            wait = max(0.0, error.retry_at - time.time())
+            self._tasks.enqueue(actor, "", *args, delay_ms=math.ceil(wait * 1000))
 
     def get(self, path: str) -> tuple[str, str, bytes]:
         """X-Cache, ETag and body of a key holder's request."""

@@ -66,7 +66,7 @@ def main() -> None:
         name = "with warming" if warm else "without"
         print(f"{name:>14}{found.requests:>10,}{found.at_once:>10.2%}", end="")
         rest = (found.waited, found.in_gap, found.points, found.calls)
-        print("".join(f"{number:>10,}" for number in rest), dict(found.outcomes))
+        print("".join(f"{number:>10,}" for number in rest), dict(found.outcomes), flush=True)
     print(f"\ntarget with warming: {TARGET:.0%} at once, the {GAP:.0f} s after a purge apart")
 
 
