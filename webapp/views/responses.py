@@ -159,10 +159,16 @@ def json_response(value: object, status: int = 200) -> Response:
 
 
 class JsonProvider(DefaultJSONProvider):
-    """Request bodies by orjson: one nested too deeply is a ValueError, not a RecursionError."""
+    """Request bodies by orjson: one nested too deeply is a ValueError, not a RecursionError.
+
+    So is a text: flask-openapi3 would take it for JSON once more.
+    """
 
     def loads(self, s: str | bytes, **_: object) -> object:
-        return orjson.loads(s)
+        value = orjson.loads(s)
+        if isinstance(value, str):
+            raise ValueError("a text is no body")  # noqa: TRY004 - what Flask expects
+        return value
 
 
 def register_errors(app: Flask) -> None:
