@@ -192,3 +192,20 @@ def test_purging_costs_the_same_whatever_carries_the_tag(store: Store) -> None:
     }
     assert calls["cmdstat_set"] == 1
     assert calls.get("cmdstat_keys", 0) == calls.get("cmdstat_scan", 0) == 0
+
+
+def test_many_heads_are_the_entries_without_their_bodies(store: Store) -> None:
+    store.fill(lease(store), ENTRY, NOW)
+    tags = ("repo:c/d", "owner:c", "all")
+    missing, held = store.heads([("fw:e:1:service:4567", tags), (KEY, TAGS)])
+    whole = store.read(KEY, TAGS)
+    assert whole.entry
+    assert held.entry == replace(whole.entry, body=b"")
+    assert held.versions == whole.versions
+    assert (missing.entry, missing.versions) == (None, (None, None, whole.versions[2]))
+
+
+def test_the_head_of_what_is_no_entry_is_none(store: Store) -> None:
+    for raw in (b"", b"fw", b"fw\x01\x00\x00\xff\xff", b"another value, longer than a head"):
+        store.backend.connection.set(KEY, raw)
+        assert store.heads([(KEY, ())])[0].entry is None
