@@ -245,7 +245,7 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
         invalidation=invalidation,
         refetching=Refetching(watches, demand, store, fetcher),
         feeds=Feeds(watches, client, redis, invalidation),
-        redelivery=Redelivery(credentials, redis),
+        redelivery=Redelivery(credentials, client, watches, redis, base_url=hosts.own_base_url),
         webhooks=Webhooks(settings.github_webhook_secret, invalidation, purger, database, jobs),
         near=near,
         jobs=jobs,

@@ -14,6 +14,7 @@ from tests.standin.endpoints import activity, apps, owners, repositories, root, 
 from tests.standin.graphql.endpoint import graphql
 from tests.standin.shapes.errors import DOCS
 
+ORG_HOOK = "/orgs/{org}/hooks/{hook}"
 INSTALLATION = "/app/installations/{installation}"
 Endpoint = Callable[[Call], Answer]
 
@@ -61,6 +62,13 @@ ROUTES = (
     Route("GET", "/_codeload/{owner}/{repo}/legacy.tar.gz/{ref...}", activity.codeload),
     Route("POST", "/graphql", graphql, "graphql", "graphql"),
     Route("GET", "/orgs/{org}/hooks", apps.org_hooks, "orgs/webhooks"),
+    Route("GET", f"{ORG_HOOK}/deliveries", apps.hook_deliveries, "orgs/webhooks"),
+    Route(
+        "POST",
+        f"{ORG_HOOK}/deliveries/{{delivery}}/attempts",
+        apps.hook_redeliver,
+        "orgs/webhooks",
+    ),
     Route("GET", "/app", apps.app, "apps/apps#get-the-authenticated-app"),
     Route("GET", "/app/installations", apps.installations, "apps/apps"),
     Route("GET", INSTALLATION, apps.installation, "apps/apps"),

@@ -1,4 +1,4 @@
-"""Deliveries that failed, asked for again as the App, from the stand-in to a real receiver."""
+"""Deliveries that failed, asked for again from the stand-in, and sent to a real receiver."""
 
 from __future__ import annotations
 
@@ -6,28 +6,65 @@ from collections.abc import Iterator
 
 import pytest
 
+from script.embedded import Postgres, Valkey
+from tests.serving import Forewarm
 from tests.standin.process import StandIn
 from tests.standin.receiver import Receiver
 from tests.webapp.github.app_installed import Process, app_environ, processes, public_pem
+from tests.webapp.lasting import Applications, lasting_applications
 from tests.workers.processes import wait_for
-from webapp.github.app_api import HookDelivery
-from webapp.redelivery import OFF_FOR, TIMES, Redelivery, missing
+from webapp.github.credentials import Credentials
+from webapp.github.hook_deliveries import HookDelivery
+from webapp.redelivery import DAY, PATH, TIMES, Redelivery, missing
 
 DELIVERIES = "/app/hook/deliveries"
 NOBODY = "http://127.0.0.1:9/"
 """Where nothing listens."""
 
 
-@pytest.fixture
-def process(github: StandIn, redis_url: str) -> Iterator[Process]:
-    github.app(public_pem())
-    with processes(app_environ(github, redis_url), 1) as (made,):
+@pytest.fixture(scope="module")
+def applications(valkey: Valkey, postgres: Postgres, standin: StandIn) -> Iterator[Applications]:
+    with lasting_applications(valkey, postgres, standin, "redelivery") as made:
         yield made
 
 
 @pytest.fixture
-def redelivery(process: Process) -> Redelivery:
-    return Redelivery(process.credentials, process.redis, process.clock)
+def forewarm(applications: Applications, standin: StandIn) -> Forewarm:
+    """With the service's token, an administrator's, and a watched organisation."""
+    applications.empty(standin)
+    return applications(WATCH="pallets,mitsuhiko")
+
+
+@pytest.fixture
+def process(forewarm: Forewarm, github: StandIn) -> Iterator[Process]:
+    """An App's."""
+    github.app(public_pem())
+    with processes(app_environ(github, forewarm.settings.redis_url.reveal()), 1) as (made,):
+        yield made
+
+
+@pytest.fixture
+def redelivery(forewarm: Forewarm, process: Process, receiver: Receiver) -> Redelivery:
+    """As the App."""
+    return redelivery_of(forewarm, process, process.credentials, receiver)
+
+
+def redelivery_of(
+    forewarm: Forewarm, process: Process, credentials: Credentials, receiver: Receiver
+) -> Redelivery:
+    services = forewarm.services
+    return Redelivery(
+        *(credentials, services.client, services.watches, services.redis),
+        base_url=receiver.url.removesuffix(PATH),
+        clock=process.clock,
+    )
+
+
+@pytest.fixture
+def by_token(forewarm: Forewarm, process: Process, receiver: Receiver) -> Redelivery:
+    """As whoever holds the service's token."""
+    credentials = forewarm.services.client._credentials
+    return redelivery_of(forewarm, process, credentials, receiver)
 
 
 @pytest.fixture
@@ -109,7 +146,7 @@ def test_where_github_refuses_nothing_is_asked_for_a_day(
     github.forget()
     assert redelivery.ask_again() == 0
     assert github.count(DELIVERIES) == 0
-    assert 0 < process.redis.ttl("fw:redelivery:off") <= OFF_FOR
+    assert 0 < process.redis.ttl("fw:redelivery:off:app") <= DAY
 
 
 def test_a_long_list_is_read_to_its_end(
@@ -132,3 +169,32 @@ def test_of_each_event_that_never_arrived_its_last_sending_counts() -> None:
         HookDelivery(1, "a", 10.0, arrived=False),
     ]
     assert [each.id for each in missing(sent)] == [4]
+
+
+def test_an_administrators_token_has_an_organisations_hook_sent_again(
+    process: Process, by_token: Redelivery, github: StandIn, receiver: Receiver
+) -> None:
+    lose(process, github, receiver)
+    assert by_token.ask_again() == 2
+    assert {each.event for each in receiver.some(2)} == {"star", "watch"}
+    settle(process, github, 300)
+    assert by_token.ask_again() == 0
+
+
+def test_a_hook_that_leads_elsewhere_is_none_of_ours(
+    process: Process, by_token: Redelivery, github: StandIn
+) -> None:
+    github.hook(NOBODY)
+    github.star("pallets/flask")
+    settle(process, github)
+    assert by_token.ask_again() == 0
+
+
+def test_where_a_token_may_not_nothing_is_asked_for_a_day(
+    process: Process, by_token: Redelivery, github: StandIn, receiver: Receiver
+) -> None:
+    github.fault("status", path="/orgs/pallets/hooks*", status=404)
+    lose(process, github, receiver)
+    assert by_token.ask_again() == 0
+    assert by_token.ask_again() == 0
+    assert github.count("/orgs/pallets/hooks") == 1

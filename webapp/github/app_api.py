@@ -25,6 +25,7 @@ from requests.structures import CaseInsensitiveDict
 from webapp.cache.keys import JSON_MEDIA
 from webapp.errors import CredentialRefused, GitHubUnavailable
 from webapp.github.answer import is_limit
+from webapp.github.hook_deliveries import HookDelivery, read
 from webapp.github.session import DEADLINE, USER_AGENT, Ask, PlainSession, environment, is_whole
 from webapp.secret import Secret
 
@@ -53,17 +54,6 @@ class Installation:
     id: int
     suspended: bool
     account: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class HookDelivery:
-    """One sending of one event to the App's webhook, again or for the first time; `guid` is what
-    all sendings of an event share, `at` Unix seconds."""
-
-    id: int
-    guid: str
-    at: float
-    arrived: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +128,7 @@ class AppApi:
             raise CredentialRefused("forbidden", "the App has no webhook")
         if said.status != 200 or not isinstance(said.body, list):
             raise GitHubUnavailable(f"no deliveries were told: {said.status}", said.status)
-        return [_delivery(row) for row in said.body], said.next
+        return read(said.body), said.next
 
     def redeliver(self, delivery: int, deadline: float = 0.0) -> bool:
         """Have one sent again; False where GitHub doesn't know it (any more)."""
@@ -213,15 +203,6 @@ def _date(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         return None
     return date.replace(tzinfo=date.tzinfo or UTC).timestamp()
-
-
-def _delivery(row: Any) -> HookDelivery:
-    try:
-        at = datetime.fromisoformat(row["delivered_at"])
-        arrived = row["status"] == "OK" or 200 <= int(row["status_code"] or 0) < 300
-        return HookDelivery(int(row["id"]), str(row["guid"]), at.timestamp(), arrived)
-    except (KeyError, TypeError, ValueError):
-        raise GitHubUnavailable("GitHub told a delivery that can't be read", 200) from None
 
 
 def _installation(row: Any) -> Installation:

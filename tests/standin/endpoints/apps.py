@@ -7,7 +7,7 @@ from tests.standin.call import Answer, Call
 from tests.standin.clock import iso
 from tests.standin.generator import EPOCH, YEAR
 from tests.standin.landmarks import PRIVATE_ORG
-from tests.standin.model import Repo
+from tests.standin.model import Owner, Repo
 from tests.standin.paging import integer
 from tests.standin.shapes.errors import Refusal, forbidden
 from tests.standin.shapes.owners import simple_owner
@@ -186,11 +186,7 @@ def redeliver(call: Call) -> Answer:
 
 def org_hooks(call: Call) -> Answer:
     """For administrators only; others are told nothing, fine-grained tokens that they may not."""
-    owner = call.organization()
-    if call.caller.kind in ("fine_grained", "installation"):
-        raise forbidden(call.caller.kind, call.docs)
-    if not call.administers(owner.login):
-        raise call.not_found()
+    owner = _administered(call)
     url = f"{call.site.api}/orgs/{owner.login}/hooks"
     rows = [
         {
@@ -214,3 +210,32 @@ def org_hooks(call: Call) -> Answer:
         for hook in call.github.webhooks.hooks.values()
     ]
     return Answer(rows, volatile=True)
+
+
+def _administered(call: Call) -> Owner:
+    owner = call.organization()
+    if call.caller.kind in ("fine_grained", "installation"):
+        raise forbidden(call.caller.kind, call.docs)
+    if not call.administers(owner.login):
+        raise call.not_found()
+    return owner
+
+
+def hook_deliveries(call: Call) -> Answer:
+    """As `deliveries`, of one hook."""
+    owner = _administered(call)
+    hook = integer(call.params["hook"], 0)
+    if hook not in call.github.webhooks.hooks:
+        raise call.not_found()
+    found = [one for one in list(call.github.webhooks.deliveries)[::-1] if one.hook_id == hook]
+    path = f"/organizations/{owner.id}/hooks/{hook}/deliveries"
+    answer = call.page(found, path, lambda one: item(one, iso(one.at)))
+    answer.volatile = True
+    return answer
+
+
+def hook_redeliver(call: Call) -> Answer:
+    _administered(call)
+    if not call.github.webhooks.redeliver(integer(call.params["delivery"], 0)):
+        raise call.not_found()
+    return Answer({}, 202)
