@@ -14,7 +14,7 @@ import redis
 from script.embedded import Postgres, Valkey
 from tests.serving import Forewarm
 from tests.standin.process import StandIn
-from tests.webapp.delivering import SECRET, deliver, named
+from tests.webapp.delivering import SECRET, deliver, forget_deliveries, named
 from tests.webapp.lasting import Applications, lasting_applications
 from webapp.cache.entry import State, decode, encode
 from webapp.cache.keys import JSON_MEDIA, SERVICE, Target, entry_key, tag_key
@@ -37,6 +37,7 @@ def applications(valkey: Valkey, postgres: Postgres, standin: StandIn) -> Iterat
 @pytest.fixture
 def forewarm(applications: Applications, github: StandIn) -> Forewarm:
     applications.empty(github)
+    forget_deliveries(applications.environ)
     return applications(GITHUB_WEBHOOK_SECRET=SECRET)
 
 

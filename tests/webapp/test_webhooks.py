@@ -11,7 +11,7 @@ import pytest
 from script.embedded import Postgres, Valkey
 from tests.serving import Forewarm
 from tests.standin.process import StandIn
-from tests.webapp.delivering import SECRET, deliver, named, post, rows
+from tests.webapp.delivering import SECRET, deliver, forget_deliveries, named, post, rows
 from tests.webapp.lasting import Applications, lasting_applications
 from webapp import webhooks
 from webapp.signals import purged, webhook_received
@@ -45,6 +45,7 @@ def environ(applications: Applications) -> dict[str, str]:
 @pytest.fixture
 def forewarm(applications: Applications, github: StandIn, valkey: Valkey) -> Forewarm:
     applications.empty(github)
+    forget_deliveries(applications.environ)
     return applications(GITHUB_WEBHOOK_SECRET=SECRET)
 
 

@@ -14,7 +14,7 @@ from script.embedded import Postgres, Valkey
 from tests.serving import Forewarm
 from tests.standin.process import StandIn
 from tests.standin.webhooks import signature
-from tests.webapp.delivering import FORM, SECRET, deliver, named, post, rows
+from tests.webapp.delivering import FORM, SECRET, deliver, forget_deliveries, named, post, rows
 from tests.webapp.lasting import Applications, lasting_applications
 
 BODY = orjson.dumps(named(action="privatized"))
@@ -30,6 +30,7 @@ def applications(valkey: Valkey, postgres: Postgres, standin: StandIn) -> Iterat
 @pytest.fixture
 def forewarm(applications: Applications, github: StandIn) -> Forewarm:
     applications.empty(github)
+    forget_deliveries(applications.environ)
     return applications(GITHUB_WEBHOOK_SECRET=SECRET)
 
 
@@ -119,6 +120,7 @@ def test_without_a_secret_nothing_is_accepted_and_it_says_why(
     applications: Applications, github: StandIn
 ) -> None:
     applications.empty(github)
+    forget_deliveries(applications.environ)
     forewarm = applications()
     forewarm.get(DETAIL)
     assert_refused(forewarm, post(forewarm, BODY), 401, "GITHUB_WEBHOOK_SECRET is not set")
