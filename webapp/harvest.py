@@ -73,6 +73,7 @@ class Harvest:
         self._held = 0
         self._busy = False
         self._closing = False
+        self._flushing = 0
         self._warned_at = -WARN_EVERY
         self._thread: threading.Thread | None = None
         self._changed = threading.Condition()
@@ -160,9 +161,14 @@ class Harvest:
     def flush(self, seconds: float = 5.0) -> bool:
         """Wait until what was offered is written; False where it isn't in time."""
         with self._changed:
-            return self._changed.wait_for(
-                lambda: not self._waiting and not self._busy, timeout=seconds
-            )
+            self._flushing += 1
+            self._changed.notify_all()
+            try:
+                return self._changed.wait_for(
+                    lambda: not self._waiting and not self._busy, timeout=seconds
+                )
+            finally:
+                self._flushing -= 1
 
     def close(self) -> None:
         """Write what waits, within a second, and end."""
@@ -214,7 +220,7 @@ class Harvest:
                 if not self._waiting:
                     return
                 self._busy = True
-                self._changed.wait_for(lambda: self._closing, timeout=LINGER)
+                self._changed.wait_for(lambda: self._closing or self._flushing, timeout=LINGER)
             self._write(self._batch())
 
     def _batch(self) -> Batch:

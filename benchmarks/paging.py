@@ -1,0 +1,116 @@
+"""Paging through 100,000 repositories by cursor while others are inserted and changed.
+
+    python -m benchmarks.paging
+
+Every repository whose sort key stays must come exactly once, in each sort. A writer of its own
+inserts new ones, changes what doesn't sort, and moves a tenth of them by their keys, all the while.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import get_args
+
+import psycopg
+
+from script.embedded import Postgres
+from webapp.db.catalog_search import SortName, catalog_search, place
+from webapp.db.migrate import upgrade
+from webapp.db.seed import FIRST_ID, seed
+from webapp.secret import Secret
+
+PAGE = 100
+MOVING = 10
+"""One in so many moves."""
+
+_COLUMNS = (
+    "owner_id, owner, {name}, description, visibility, archived, fork, language, topics, {stars},"
+    " forks_count, open_issues_count, {moment}, {moment}, created_at, default_branch, html_url,"
+    " seen_at"
+)
+_INSERT = (
+    "insert into repositories (id, owner_id, owner, name, description, visibility, archived, fork,"
+    " language, topics, stargazers_count, forks_count, open_issues_count, pushed_at, updated_at,"
+    " created_at, default_branch, html_url, seen_at) select id + %(far)s, "
+    + _COLUMNS.format(name="'new-' || name", stars="stargazers_count + 1", moment="now()")
+    + " from repositories where id = any(%(ids)s)"
+)
+_CHANGE = (
+    "update repositories set description = 'changed ' || %(far)s, forks_count = forks_count + 1,"
+    " seen_at = now() where id = any(%(ids)s)"
+)
+_MOVE = (
+    "update repositories set stargazers_count = (random() * 1000)::int, pushed_at = now(),"
+    " updated_at = now(), name = 'moved-' || %(far)s || '-' || id where id = any(%(ids)s)"
+)
+
+
+def _disturb(url: str, count: int, stopped: threading.Event, done: Counter[str]) -> None:
+    with psycopg.connect(url, autocommit=True) as conn:
+        step = 0
+        while not stopped.is_set():
+            step += 1
+            ids = [FIRST_ID + (step * 7_919 + number * 101) % count for number in range(50)]
+            stay = [id_ for id_ in ids if id_ % MOVING]
+            move = [id_ for id_ in ids if id_ % MOVING == 0]
+            values = {"far": step * 10**8, "ids": stay}
+            done["inserted"] += conn.execute(_INSERT.encode(), values).rowcount
+            done["changed"] += conn.execute(_CHANGE.encode(), values).rowcount
+            done["moved"] += conn.execute(_MOVE.encode(), values | {"ids": move}).rowcount
+
+
+def page_through(url: str, sort: SortName, count: int) -> str:
+    """Once through, disturbed; what came of it. Raises AssertionError."""
+    stopped, done = threading.Event(), Counter[str]()
+    writer = threading.Thread(target=_disturb, args=(url, count, stopped, done))
+    writer.start()
+    came: Counter[int] = Counter()
+    began, pages, after = time.perf_counter(), 0, None
+    try:
+        with psycopg.connect(url, autocommit=True) as conn:
+            while page := catalog_search(conn, sort=sort, limit=PAGE, after=after):
+                came.update(row.id for row in page)
+                after = place(page[-1], sort)
+                pages += 1
+    finally:
+        stopped.set()
+        writer.join()
+    stay = [FIRST_ID + number for number in range(count) if (FIRST_ID + number) % MOVING]
+    wrong = {id_: came[id_] for id_ in stay if came[id_] != 1}
+    assert not wrong, f"{sort}: {len(wrong)} came not once: {list(wrong.items())[:5]}"
+    took = time.perf_counter() - began
+    return (
+        f"{len(stay):,} of {count:,} stayed, each came once; {pages:,} pages in {took:.1f} s; "
+        + (", ".join(f"{number:,} {what}" for what, number in done.items()))
+    )
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--repos", type=int, default=100_000)
+    chosen = parser.parse_args()
+    directory = Path(tempfile.mkdtemp(prefix="forewarm-bench-"))
+    directory.chmod(0o755)
+    postgres = Postgres(directory / "postgres", durable=False)
+    try:
+        postgres.start()
+        upgrade(Secret(postgres.url))
+        for sort in get_args(SortName):
+            with psycopg.connect(postgres.url, autocommit=True) as conn:
+                conn.execute("truncate repositories")
+            seed(Secret(postgres.url), repos=chosen.repos, orgs=chosen.repos // 500, days=0)
+            print(f"{sort:8}{page_through(postgres.url, sort, chosen.repos)}", flush=True)
+    finally:
+        postgres.stop()
+        shutil.rmtree(directory)
+
+
+if __name__ == "__main__":
+    main()
