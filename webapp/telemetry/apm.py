@@ -15,6 +15,7 @@ import atexit
 import os
 import re
 from collections.abc import Mapping
+from multiprocessing.util import Finalize
 from typing import Any
 
 import elasticapm
@@ -29,6 +30,7 @@ from webapp.telemetry.spans import outcome
 from webapp.telemetry.tee import Sink
 
 SERVER_URL = "ELASTIC_APM_SERVER_URL"
+EXIT_PRIORITY = 5  # after what is measured at the end, before connections close
 SECRET_SETTINGS = ("ELASTIC_APM_SECRET_TOKEN", "ELASTIC_APM_API_KEY", SERVER_URL)
 
 DEFAULTS: Mapping[str, object] = {
@@ -71,6 +73,7 @@ class Agent(elasticapm.Client):
         self.sink = sink
         self.dropped = 0  # the queue was full
         self.unsent = 0  # the server didn't take them
+        self._closed = False
         self._local = not os.environ.get(SERVER_URL, "").strip()
         know(Secret(os.environ[name]) for name in SECRET_SETTINGS if os.environ.get(name))
         transport = "LocalOnly" if self._local else "ServerToo"
@@ -84,6 +87,8 @@ class Agent(elasticapm.Client):
             },
             framework_name="flask",
         )
+        # A server's worker is a child of multiprocessing's, which runs no other exit functions.
+        self._at_exit = Finalize(None, self.close, exitpriority=EXIT_PRIORITY)
         # It walks the stack for each span, also where no span is to have a stack trace.
         assert self.tracer is not None
         self.tracer.frames_collector_func = lambda: None
@@ -95,8 +100,13 @@ class Agent(elasticapm.Client):
         return {} if self._local else super().build_metadata()  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
-        """Hand over what is left; takes a second at most for each sink."""
+        """Hand over what is left; takes a second for the server, and two and a half for
+        PostgreSQL, at most. Once."""
         atexit.unregister(self.close)
+        self._at_exit.cancel()
+        if self._closed:
+            return
+        self._closed = True
         spans.forget(self)
         super().close()
         self.sink.stop()

@@ -156,13 +156,14 @@ def _span(event: Mapping[str, Any], began: int) -> list[object]:
 
 
 def _error(event: Mapping[str, Any]) -> dict[str, str]:
-    event = presentable({**event, "context": {}})
     exception = event.get("exception") or {}
-    return {
-        "type": _short(exception.get("type") or "message"),
-        "message": _short(exception.get("message") or (event.get("log") or {}).get("message", "")),
-        "culprit": _short(event.get("culprit") or ""),
+    log = event.get("log") or {}
+    said = {
+        "type": exception.get("type") or "message",
+        "message": exception.get("message") or log.get("message") or "",
+        "culprit": event.get("culprit") or "",
     }
+    return {name: _short(text) for name, text in presentable(said).items()}
 
 
 def _label(value: object) -> object:

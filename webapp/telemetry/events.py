@@ -65,11 +65,12 @@ def shown_url(url: str) -> str:
 
 
 def presentable(event: Mapping[str, Any]) -> dict[str, Any]:
-    """The event as it may be seen: every text scrubbed, storable anywhere, URLs as shown above."""
+    """A copy as it may be seen: every text scrubbed, storable anywhere, URLs as shown above."""
     context = event.get("context")
     http = context.get("http") if isinstance(context, dict) else None
-    if isinstance(http, dict) and isinstance(http.get("url"), str):
-        http["url"] = shown_url(http["url"])
+    if context and isinstance(http, dict) and isinstance(http.get("url"), str):
+        shown = {**http, "url": shown_url(http["url"])}
+        event = {**event, "context": {**context, "http": shown}}
     struck = storable(scrubbed(dict(event)))
     assert isinstance(struck, dict)
     return struck

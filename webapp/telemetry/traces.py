@@ -1,7 +1,7 @@
 """The local sink: traces into PostgreSQL, a batch a second, by one thread of their own.
 
-Bounded and without patience: what finds the queue full, or PostgreSQL away, is dropped and
-counted. Nobody who is traced ever waits for this.
+Who is traced only appends to a queue. That is bounded, and its thread without patience: what finds
+it full, or PostgreSQL away, is dropped and counted.
 """
 
 from __future__ import annotations
@@ -21,15 +21,18 @@ from webapp.errors import DatabaseUnavailable
 from webapp.telemetry.assembly import Assembly, Choice
 
 WRITE_EVERY = 1.0  # seconds
-WAITING_MOST = 1_000
+EVENTS_MOST = 5_000
+AWAKE_AT = 1_000  # events, before the time is up
 BATCH = 250
+KINDS = frozenset({"transaction", "span", "error"})
 SIX_HOURS = 6 * 3600
 
 log = logging.getLogger(__name__)
 
 
 class TraceWriter:
-    """One per process. `written` and `dropped` count transactions that were chosen to be kept."""
+    """One per process. `written` counts transactions, `dropped` those that were chosen and
+    couldn't be, `missed` events that found the queue full."""
 
     def __init__(self, database: Database, *, every: float = WRITE_EVERY) -> None:
         """`every` is in seconds."""
@@ -37,46 +40,61 @@ class TraceWriter:
         self._every = every
         self.written = 0
         self.dropped = 0
-        self.choice = Choice()
+        self.missed = 0
         self.start_afresh()
         _writers.add(self)
 
     def start_afresh(self) -> None:
         """As in a new process: without threads, and what the parent has is the parent's."""
-        self._assembly = Assembly(self.choice)
-        self._chosen: deque[DetailedTransaction] = deque()
+        self._assembly = Assembly(Choice())
+        self._events: deque[tuple[str, Mapping[str, Any]]] = deque()
         self._room: set[int] = set()
-        self._stopped = threading.Event()
+        self._wake = threading.Event()
+        self._starting = threading.Lock()
         self._writing = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._stopped = False
         self._failing = False
 
     def offer(self, kind: str, event: Mapping[str, Any]) -> None:
-        """Take an event, from the transport's thread alone."""
-        transaction = self._assembly.take(kind, event)
-        if transaction is None:
+        """Take an event, or count it as missed."""
+        if kind not in KINDS:
             return
-        if len(self._chosen) >= WAITING_MOST:
-            self.dropped += 1
+        waiting = len(self._events)
+        if waiting >= EVENTS_MOST:
+            self.missed += 1
             return
-        self._chosen.append(transaction)
-        if self._thread is None and not self._stopped.is_set():
-            self._thread = threading.Thread(target=self._run, name="traces", daemon=True)
-            self._thread.start()
+        self._events.append((kind, event))
+        if waiting == AWAKE_AT:
+            self._wake.set()
+        if self._thread is None and not self._stopped:
+            self._start()
 
     def stop(self) -> None:
         """Write what is left, once, and no more."""
-        self._stopped.set()
+        self._stopped = True
+        self._wake.set()
         self.flush()
 
     def flush(self) -> None:
-        """Write what waits; what can't be written is dropped."""
+        """Write what is whole; what can't be written is dropped."""
         with self._writing:
-            while batch := [self._chosen.popleft() for _ in range(min(BATCH, len(self._chosen)))]:
-                self._write(batch)
+            taken = [self._events.popleft() for _ in range(len(self._events))]
+            whole = (self._assembly.take(kind, event) for kind, event in taken)
+            chosen = [each for each in whole if each is not None]
+            for start in range(0, len(chosen), BATCH):
+                self._write(chosen[start : start + BATCH])
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="traces", daemon=True)
+                self._thread.start()
 
     def _run(self) -> None:
-        while not self._stopped.wait(self._every):
+        while not self._stopped:
+            self._wake.wait(self._every)
+            self._wake.clear()
             self.flush()
 
     def _write(self, batch: list[DetailedTransaction]) -> None:

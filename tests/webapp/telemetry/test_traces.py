@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -345,8 +346,9 @@ def test_without_postgresql_traces_are_dropped_counted_and_kept_again(
 
 def test_a_full_queue_keeps_nobody_waiting(database_url: str) -> None:
     writer = TraceWriter(Database(Secret(database_url), size=1), every=60.0)
-    failing = {"outcome": "failure"}
-    for number in range(traces.WAITING_MOST + 20):
-        minute = BEGAN + number // 500 * 60_000_000
-        writer.offer("transaction", event(f"{number:016x}", timestamp=minute, **failing))
-    assert writer.dropped == 20
+    writer._thread = threading.current_thread()  # none is started
+    for number in range(traces.EVENTS_MOST + 20):
+        writer.offer("transaction", event(f"{number:016x}", trace_id=f"{10:032x}"))
+    assert writer.missed == 20
+    writer.stop()
+    assert (writer.written, writer.dropped) == (0, assembly.ORDINARY_A_MINUTE)
