@@ -111,6 +111,8 @@ class Acts:
             raise RequestRefused(400, "rule: there is no such rule.")
         if not 0 < hours <= SILENCE_HOURS_MAX:
             raise RequestRefused(400, f"hours: more than 0, at most {SILENCE_HOURS_MAX}.")
+        if "\x00" in f"{subject}{reason}":
+            raise RequestRefused(400, "subject, reason: no NUL in them.")
         who = self._guard.who()
         made = alerting.silence(rule, subject, reason, who, timedelta(hours=hours))
         self._note("alerts silenced", rule or "every rule", f"{hours:g} h {subject or ''} {reason}")

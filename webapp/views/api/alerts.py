@@ -25,7 +25,8 @@ from webapp.views.api.reports import PeriodQuery, Report, window_of
 from webapp.views.guard import Guard
 from webapp.views.responses import json_response
 
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+TEXT = r"^[^\x00]*$"  # PostgreSQL's text holds all but this
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=TEXT)]
 RuleName = Annotated[str, Field(json_schema_extra={"enum": [each.name for each in RULES]})]
 
 
@@ -123,7 +124,7 @@ class SilenceBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
     rule: RuleName | None = None
     subject: Name | None = None
-    reason: Annotated[str, Field(min_length=1, max_length=500)]
+    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=TEXT)]
     hours: Annotated[float, Field(gt=0, le=SILENCE_HOURS_MAX)]
 
 

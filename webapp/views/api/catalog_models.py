@@ -107,10 +107,6 @@ class ReposQuery(_Strict):
 class LookupBody(_Strict):
     """Which repositories."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"names": ["pallets/flask", "psf/requests"]}]},
-    )
     names: list[FullName] = Field(
         max_length=NAMES_MAX, description="`owner/name`s in any case; twice is as once."
     )

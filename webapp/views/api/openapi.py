@@ -68,6 +68,12 @@ ANY_JSON: Json = {
     "required": True,
     "content": {JSON: {"schema": {}, "example": {}}},
 }
+EXAMPLES: dict[str, Json] = {
+    "/api/repos/lookup": {"names": ["pallets/flask", "psf/requests"]},
+    "/api/purge": {"tags": ["owner:pallets"], "paths": ["/repos/psf/requests"], "hard": False},
+    "/api/watches": {"name": "pallets"},
+}
+"""Bodies to POST."""
 INTRODUCTION = (
     "The catalog of every repository seen, and operators' hands on the cache. The mirror of "
     "GitHub's REST API is under /api/v3, GraphQL under /api/graphql: GitHub describes both."
@@ -113,6 +119,8 @@ def _finish(operation: Json, method: str, path: str, settings: Settings) -> None
         operation["description"] += "\n\nFor the administrator: an API key may only read."
     if method != "get" and "requestBody" not in operation:
         operation["requestBody"] = ANY_JSON
+    if method == "post" and path in EXAMPLES:
+        operation["requestBody"]["content"][JSON]["example"] = EXAMPLES[path]
     responses = operation.setdefault("responses", {})
     if not any(status.startswith("2") for status in responses):
         responses["200"] = {"description": "OK", "content": {JSON: {"schema": {"type": "object"}}}}
