@@ -197,6 +197,22 @@ def test_eight_evaluators_send_once(url: str, database: Database, receiver: Aler
     assert Evaluated(database, receiver).states() == {"second": "firing", "third": "firing"}
 
 
+def test_who_was_overtaken_while_it_read_does_nothing(
+    database: Database, receiver: AlertReceiver, evaluated: Evaluated
+) -> None:
+    faster = Evaluated(database, receiver, clock=evaluated.clock)
+
+    class Overtaken(Given):
+        def read(self, rule: Rule) -> Sequence[Reading] | None:
+            faster.alerting.evaluate()
+            return [Reading("", 101, 99)]
+
+    slower = Alerting(database, Overtaken(), RULES, Timing(), {}, clock=evaluated.clock)
+    evaluated.clock.move(minutes=1)
+    assert not slower.evaluate()
+    assert evaluated.states() == {}
+
+
 def test_a_receiver_that_is_away_for_an_hour_misses_nothing(evaluated: Evaluated) -> None:
     evaluated.receiver.status = 503
     evaluated.figures.values["second"] = 101
