@@ -43,12 +43,15 @@ minimum_samples = 20
 [worker_heartbeat]
 critical = 2
 for = 2
+keep_firing_for = 0
 """
 SLOW_MS = 4_000 if LONG else 300
 PATIENCE = 1_200.0 if LONG else 30.0
 SECRET = "signs alerts"
 ACCOUNT = "forewarm-bot"
 EXPECTED = {"github_budget", "latency_p95", "worker_heartbeat"}
+ALSO = {"github_forecast"}
+"""At the rate at which it was drained the next hour's wouldn't last either."""
 
 
 class Traffic(threading.Thread):
@@ -141,8 +144,9 @@ def test_the_right_alerts_fire_and_are_over(
         ).json()
 
     fired, over = told(receiver, "firing"), told(receiver, "resolved")
-    assert rules(fired) == EXPECTED
-    assert sorted(over) == sorted(set(fired))  # each once
+    assert rules(fired) - ALSO == EXPECTED
+    ended = [each for each in over if each[0] in EXPECTED]
+    assert sorted(ended) == sorted({each for each in fired if each[0] in EXPECTED})  # each once
     assert {each["rule"] for each in now["firing"]} & EXPECTED == set()
     for post in receiver.posts:
         signature = hmac.new(SECRET.encode(), post.body, hashlib.sha256).hexdigest()

@@ -203,7 +203,7 @@ RULES: tuple[Rule, ...] = (
         action="Start the worker process, or see its log for why it hangs.",
         critical=60,
         wait=MINUTE,
-        keep=0,
+        keep=2 * MINUTE,
         no_data=NoData.HOLD,
     ),
     Rule(
@@ -215,7 +215,7 @@ RULES: tuple[Rule, ...] = (
         action="Start the scheduler process; one is enough.",
         critical=130,
         wait=MINUTE,
-        keep=0,
+        keep=2 * MINUTE,
         no_data=NoData.HOLD,
     ),
     Rule(
