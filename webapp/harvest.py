@@ -42,9 +42,6 @@ RETRY_EVERY = 1.0  # seconds, while PostgreSQL is away
 WARN_EVERY = 60.0  # seconds
 GONE = frozenset({403, 404, 410, 451})
 """Answers that say the service sees it no more; a 403 only where it is no limit."""
-FORGOTTEN_BY = {"repository": ("deleted", "privatized")}
-"""A repository made private comes back with the next answer that still shows it to us."""
-OWNER_FORGOTTEN_BY = {"installation": ("deleted", "suspend"), "organization": ("deleted",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,40 +120,32 @@ class Harvest:
 
         self._put(_Waiting(ROW, effect=forget))
 
-    def purged(self, _: object, *, tags: Sequence[str], cause: str, **__: object) -> None:
-        """Listens to signals.purged: what is purged is known to have changed.
+    def purged(
+        self, _: object, *, tags: Sequence[str], hard: bool, cause: str, **__: object
+    ) -> None:
+        """Listens to signals.purged. What is purged softly is known to have changed; what is
+        purged hard is dead here too: it comes back by an answer asked for afterwards.
 
-        Not what a list's own row gave away: that row is here already.
+        Not what a list's own row gave away: that row is here already. And a purge of everything
+        empties no catalog: each row waits for its next sight.
         """
+        now = time.time()
         named = [tag for tag in tags if tag == "all" or tag.startswith(("repo:", "owner:"))]
+        for tag in named if hard else ():
+            kind, _sep, name = tag.partition(":")
+            if kind == "repo":
+                self.gone(name, now)
+            elif kind == "owner":
+                self.owner_gone(name, now)
         if not named or cause == "list":
             return
-        at = datetime.now(UTC)
+        at = _moment(now)
 
         def note(conn: Connection) -> set[str]:
             catalog_writes.catalog_purge_note(conn, named, at=at)
             return set()
 
         self._put(_Waiting(ROW, effect=note))
-
-    def webhook(
-        self,
-        _: object,
-        *,
-        event: str,
-        action: str,
-        result: str,
-        owner: str,
-        repo: str = "",
-        **__: object,
-    ) -> None:
-        """Listens to signals.webhook_received: some events say themselves that a row is over."""
-        if result == "refused" or not owner:
-            return
-        if repo and action in FORGOTTEN_BY.get(event, ()):
-            self.gone(f"{owner}/{repo}", time.time())
-        elif action in OWNER_FORGOTTEN_BY.get(event, ()):
-            self.owner_gone(owner, time.time())
 
     def flush(self, seconds: float = 5.0) -> bool:
         """Wait until what was offered is written; False where it isn't in time."""

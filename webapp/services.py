@@ -50,7 +50,7 @@ from webapp.refetching import Refetching
 from webapp.serve import Ladder
 from webapp.settings import Settings
 from webapp.shares import Shares
-from webapp.signals import purged, webhook_received
+from webapp.signals import purged
 from webapp.telemetry.alert_delivery import receivers_of
 from webapp.telemetry.alert_figures import Measured
 from webapp.telemetry.alert_overrides import overridden
@@ -276,7 +276,6 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
     if services.agent is not None and app is not None:
         app.extensions["traces"] = WebTraces(app, services.agent)
     purged.connect(harvest.purged, sender=purger)
-    webhook_received.connect(harvest.webhook, sender=services.webhooks)
     demand.listen(services)
     if settings.telemetry:
         measuring.start(app)

@@ -25,7 +25,6 @@ from webapp.github.answer import Answer
 from webapp.harvest import Harvest
 from webapp.harvest_batch import Batch, Changes
 from webapp.sights import Seen
-from webapp.signals import webhook_received
 
 FLASK = "/repos/pallets/flask"
 
@@ -159,36 +158,38 @@ def test_a_rename_seen_by_its_new_name_keeps_one_row(app: Forewarm, github: Stan
     assert held(app, "pallets/flask").id == id_
 
 
-def heard(app: Forewarm, event: str, action: str, repo: str, result: str = "accepted") -> None:
-    webhook_received.send(
-        app.services.webhooks,
-        event=event,
-        action=action,
-        result=result,
-        reason="",
-        owner="pallets",
-        repo=repo,
-        lag=None,
-    )
-
-
-def test_a_made_private_repository_leaves_by_its_webhook(app: Forewarm) -> None:
+def test_what_is_purged_hard_is_dead_here_too(app: Forewarm) -> None:
     app.get(FLASK)
     assert names(app) == {"pallets/flask"}
-    heard(app, "repository", "privatized", "flask")
+    app.services.purger.purge(["repo:pallets/flask"], hard=True, cause="webhook")
     assert names(app) == set()
 
 
-def test_a_refused_webhook_takes_nothing(app: Forewarm) -> None:
+def test_what_was_purged_hard_comes_back_by_a_later_answer(app: Forewarm) -> None:
+    id_ = app.get(FLASK).get_json()["id"]
+    app.services.purger.purge(["repo:pallets/flask"], hard=True, cause="webhook")
     app.get(FLASK)
-    heard(app, "repository", "deleted", "flask", result="refused")
-    assert names(app) == {"pallets/flask"}
+    assert held(app, "pallets/flask").id == id_
 
 
-def test_an_uninstalled_app_takes_all_of_its_owner(app: Forewarm) -> None:
+def test_an_owner_purged_hard_is_dead_with_all_that_is_theirs(app: Forewarm) -> None:
     app.get("/orgs/pallets/repos?per_page=100")
-    heard(app, "installation", "deleted", "")
+    assert names(app)
+    app.services.purger.purge(["owner:pallets"], hard=True, cause="webhook")
     assert names(app) == set()
+
+
+def test_a_rename_heard_of_by_webhook_is_found_by_its_former_name(
+    app: Forewarm, github: StandIn
+) -> None:
+    id_ = app.get(FLASK).get_json()["id"]
+    assert names(app)
+    github.rename_repo("pallets/flask", "flask2")
+    tags = ["repo:pallets/flask", "repo:pallets/flask2"]
+    app.services.purger.purge(tags, hard=True, cause="webhook")
+    app.get("/repos/pallets/flask2")
+    assert held(app, "pallets/flask").full_name == "pallets/flask2"
+    assert held(app, "pallets/flask2").id == id_
 
 
 def test_a_list_row_that_differs_purges_the_detail_softly(app: Forewarm, github: StandIn) -> None:
