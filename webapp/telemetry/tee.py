@@ -133,7 +133,8 @@ class ServerToo(http.Transport):
     def handle_transport_success(self, **_: object) -> None:
         """As the agent's own; says when it works again."""
         if self.state.did_fail():
-            log.info("the APM server takes events again; %d were dropped", self.client.unsent)
+            dropped = self.client.unsent + self.client.dropped
+            log.info("the APM server takes events again; %d were dropped", dropped)
         super().handle_transport_success()
 
     def handle_transport_fail(self, exception: Exception | None = None, **_: object) -> None:

@@ -41,6 +41,7 @@ class TraceWriter:
         self.written = 0
         self.dropped = 0
         self.missed = 0
+        self._told = 0
         self.start_afresh()
         _writers.add(self)
 
@@ -79,6 +80,9 @@ class TraceWriter:
     def flush(self) -> None:
         """Write what is whole; what can't be written is dropped."""
         with self._writing:
+            if self.missed > self._told:
+                log.warning("too much is traced at once: %d events were missed", self.missed)
+                self._told = self.missed
             taken = [self._events.popleft() for _ in range(len(self._events))]
             whole = (self._assembly.take(kind, event) for kind, event in taken)
             chosen = [each for each in whole if each is not None]

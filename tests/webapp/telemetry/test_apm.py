@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import psycopg
 import pytest
 import requests
 
-from tests.serving import ROOT
+from tests.serving import ROOT, ForewarmFactory
 from tests.webapp.telemetry.intake import Intake, faults
 from webapp.telemetry import tee
 from webapp.telemetry.apm import Agent, carried
@@ -261,6 +262,17 @@ print("parent", Sink.events)
         check=True,
     )
     assert said.stdout.splitlines() == ["child ['child']", "parent ['before', 'parent']"]
+
+
+def test_with_telemetry_off_there_is_no_agent(start_forewarm: ForewarmFactory) -> None:
+    forewarm = start_forewarm(TELEMETRY="off")
+    services = forewarm.services
+    assert services.agent is None
+    assert "traces" not in forewarm.app.extensions
+    assert forewarm.get("/orgs/pallets").status_code == 200
+    assert carried() == {}
+    with services.database.connection() as conn:
+        assert conn.cursor_factory is psycopg.Cursor
 
 
 # Spans
