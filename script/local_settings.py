@@ -54,6 +54,9 @@ class StandInGitHub:
     webhook_secret: str
 
 
+DEMO_WATCH = "pallets, psf/requests"
+
+
 def plan(environ: Mapping[str, str], *, demo: bool = False, port: str | None = None) -> Plan:
     """Decide from the user's environment and the command line's `--demo` and `--port`."""
     ways = [name for name in WAYS_TO_GITHUB if environ.get(name)]
@@ -103,6 +106,7 @@ def environment(
         result["GITHUB_API_URL"] = github.url
         result["GITHUB_TOKEN"] = github.token
         result["GITHUB_WEBHOOK_SECRET"] = github.webhook_secret
+        result.setdefault("WATCH", DEMO_WATCH)
     if not environ.get("ANONYMOUS_SCOPE") and (chosen.demo or chosen.host in LOOPBACK_HOSTS):
         result["ANONYMOUS_SCOPE"] = "service"
     return result
