@@ -31,7 +31,7 @@ from webapp.telemetry.tee import Sink
 
 SERVER_URL = "ELASTIC_APM_SERVER_URL"
 EXIT_PRIORITY = 5  # after what is measured at the end, before connections close
-SECRET_SETTINGS = ("ELASTIC_APM_SECRET_TOKEN", "ELASTIC_APM_API_KEY", SERVER_URL)
+SECRET_SETTINGS = ("ELASTIC_APM_SECRET_TOKEN", "ELASTIC_APM_API_KEY")
 
 DEFAULTS: Mapping[str, object] = {
     "SERVICE_NAME": "forewarm",
@@ -75,7 +75,7 @@ class Agent(elasticapm.Client):
         self.unsent = 0  # the server didn't take them
         self._closed = False
         self._local = not os.environ.get(SERVER_URL, "").strip()
-        know(Secret(os.environ[name]) for name in SECRET_SETTINGS if os.environ.get(name))
+        know(map(Secret, _secrets(os.environ)))
         transport = "LocalOnly" if self._local else "ServerToo"
         elasticapm.base.CLIENT_SINGLETON = None  # or it warns of a second one, as tests have
         super().__init__(
@@ -154,6 +154,12 @@ def carried() -> dict[str, str]:
     )
     state = {"tracestate": parent.tracestate} if parent.tracestate else {}
     return {"traceparent": parent.to_string(), **state}
+
+
+def _secrets(environ: Mapping[str, str]) -> list[str]:
+    held = [environ[name] for name in SECRET_SETTINGS if environ.get(name)]
+    url = environ.get(SERVER_URL, "")
+    return [*held, url] if "@" in url else held
 
 
 def _parent(headers: Mapping[str, str]) -> TraceParent | None:
