@@ -41,10 +41,18 @@ def fetch(forewarm: Forewarm, fetching: Callable[[Services], Fetch]) -> Fetch:
     return fetching(forewarm.services)
 
 
+@pytest.fixture(scope="module")
+def many_names(standin: StandIn) -> list[str]:
+    """As they are each time: made-up names come from a seed."""
+    standin.reset()
+    standin.create_org("many", repos=250)
+    return names_of(standin, "many")
+
+
 @pytest.fixture
-def many(github: StandIn) -> list[str]:
+def many(many_names: list[str], github: StandIn) -> list[str]:
     github.create_org("many", repos=250)
-    return names_of(github, "many")
+    return many_names
 
 
 def test_a_hundred_go_in_one_query(fetch: Fetch, many: list[str], github: StandIn) -> None:
