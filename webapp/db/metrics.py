@@ -32,13 +32,24 @@ class SeriesRow:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One series in one minute or hour, which begins at `ts`."""
+    """One series in one minute or hour, or in some, which begin at `ts`."""
 
     series_id: int
     ts: datetime
     count: int
     sum: float
-    buckets: bytes | None
+    least: int | None = None
+    most: int | None = None
+    buckets: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What begins from `since` on and before `until`, by steps, which are counted from 1970."""
+
+    since: datetime
+    until: datetime
+    step: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,12 @@ def metric_minutes_put(conn: Connection, points: Sequence[Point]) -> None:
         execute(conn, "metric_minutes_put", **_columns(part))
 
 
+def metric_fives_put(conn: Connection, points: Sequence[Point]) -> None:
+    """Write five minutes, or write them again."""
+    for part in _parts(points):
+        execute(conn, "metric_fives_put", **_columns(part))
+
+
 def metric_hours_put(conn: Connection, points: Sequence[Point]) -> None:
     """Write hours, or write them again."""
     for part in _parts(points):
@@ -106,17 +123,24 @@ def metric_hours_put(conn: Connection, points: Sequence[Point]) -> None:
 
 
 def metric_minutes_of(
-    conn: Connection, series: Collection[int], since: datetime, until: datetime
+    conn: Connection, series: Collection[int], span: Span, without: Collection[datetime] = ()
 ) -> list[Point]:
-    """Minutes that begin from `since` on and before `until`, in no order."""
-    return rows(conn, "metric_minutes_of", Point, series=list(series), since=since, until=until)
+    """Minutes, added up by steps, in no order; `without` some of them."""
+    return rows(conn, "metric_minutes_of", Point, **_range(series, span, without))
+
+
+def metric_fives_of(
+    conn: Connection, series: Collection[int], span: Span, without: Collection[datetime] = ()
+) -> list[Point]:
+    """Five minutes, added up by steps, in no order; `without` some of them."""
+    return rows(conn, "metric_fives_of", Point, **_range(series, span, without))
 
 
 def metric_hours_of(
-    conn: Connection, series: Collection[int], since: datetime, until: datetime
+    conn: Connection, series: Collection[int], span: Span, without: Collection[datetime] = ()
 ) -> list[Point]:
-    """Hours that begin from `since` on and before `until`, in no order."""
-    return rows(conn, "metric_hours_of", Point, series=list(series), since=since, until=until)
+    """Hours, added up by steps, in no order; `without` some of them."""
+    return rows(conn, "metric_hours_of", Point, **_range(series, span, without))
 
 
 def metric_release_note(conn: Connection, now: datetime, version: str, revision: str) -> bool:
@@ -142,5 +166,17 @@ def _columns(points: Sequence[Point]) -> dict[str, object]:
         "starts": [each.ts for each in points],
         "counts": [each.count for each in points],
         "sums": [each.sum for each in points],
+        "leasts": [each.least for each in points],
+        "mosts": [each.most for each in points],
         "buckets": [each.buckets for each in points],
+    }
+
+
+def _range(series: Collection[int], span: Span, without: Collection[datetime]) -> dict[str, object]:
+    return {
+        "series": list(series),
+        "since": span.since,
+        "until": span.until,
+        "step": span.step,
+        "without": list(without),
     }

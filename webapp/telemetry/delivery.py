@@ -28,7 +28,6 @@ from webapp.telemetry.measures import MEASURES
 from webapp.telemetry.windows import (
     DIRTY,
     EVER,
-    HOUR,
     MINUTE,
     PROCESSES,
     TEN,
@@ -131,7 +130,7 @@ class Deliveries:
             keys=[PROCESSES, DIRTY, EVER],
             args=[
                 *(self._process, delivery.number, "1" if insist else "", int(self._clock())),
-                *(start_of(step, moment) for step in (TEN, MINUTE, HOUR)),
+                *(start_of(step, moment) for step in (TEN, MINUTE)),
                 delivery.series,
             ],
         )

@@ -1,7 +1,7 @@
 """Reading what was measured (measures.py): by step for charts, as totals for alerts.
 
     steps of 10 s      the last hour          Redis
-    minutes            the last seven days    PostgreSQL; Redis where not rolled up yet
+    minutes, fives     the last seven days    PostgreSQL; Redis where not rolled up yet
     hours              the last 400 days      the same
 
 Exact to the present flush (5 s): what is not rolled up yet is read from where it waits. Without
@@ -18,13 +18,15 @@ from dataclasses import dataclass
 from webapp.telemetry.histogram import Histogram
 from webapp.telemetry.measures import MEASURES, Measure
 from webapp.telemetry.readings import Labels, Piece, Readings
-from webapp.telemetry.windows import HOUR, MINUTE, TEN
+from webapp.telemetry.windows import FIVE, HOUR, MINUTE, TEN
 
 Group = tuple[str, ...]
 """Values of the labels that were grouped by, in the order asked for; () for all in one."""
 
-SHORT = 900  # seconds up to which totals are read by 10 s
-LONG = 86_400  # seconds from which they are read by the hour
+SHORT = 900  # seconds back to which totals are read by 10 s
+MINUTES = 6 * 86_400  # seconds back to which there are minutes for certain
+LONG = 2 * HOUR  # from so many seconds on whole hours are read as such
+WHOLE = 10**10  # seconds: a step that holds everything
 LATEST = 120  # seconds
 
 
@@ -71,15 +73,17 @@ class Metrics:
         step: int,
         by: Sequence[str] = (),
     ) -> dict[Group, list[Sample]]:
-        """Samples at every `step` seconds (a multiple of 10, 60 or 3600) from `since` until
-        `until` (Unix seconds, rounded down and up to steps), those without anything included; one
-        list a group. Series are chosen by `labels` and added up by `by`."""
+        """Samples at every `step` seconds (a multiple of 10; of 300 and 3600 quickest) from `since`
+        until `until` (Unix seconds, rounded down and up to steps), those without anything
+        included; one list a group. Series are chosen by `labels` and added up by `by`."""
         measure = MEASURES[name]
-        base = next((each for each in (HOUR, MINUTE, TEN) if step > 0 and step % each == 0), None)
+        base = next(
+            (each for each in (HOUR, FIVE, MINUTE, TEN) if step > 0 and step % each == 0), None
+        )
         if base is None:
             raise ValueError(f"no step: {step}")
-        first, last = math.floor(since / step) * step, math.ceil(until / step) * step
-        pieces = self._readings.pieces(measure, labels or {}, base, first, last)
+        first, last = _rounded(since, until, step)
+        pieces = self._readings.pieces(measure, labels or {}, base, (first, last), step)
         places: dict[Group, dict[float, list[Piece]]] = {}
         for group, piece in _grouped(measure, by, pieces):
             at = math.floor(piece.start / step) * step
@@ -99,21 +103,16 @@ class Metrics:
         by: Sequence[str] = (),
     ) -> dict[Group, Sample]:
         """All from `since` until `until` as one sample a group: to 10 s up to a quarter of an
-        hour back, to the minute up to a day long, else to the hour. No group is empty."""
+        hour back, to the minute up to a week back, else to the hour. No group is empty."""
         measure = MEASURES[name]
-        base = MINUTE
-        if until - since > LONG:
-            base = HOUR
-        elif self._clock() - since <= SHORT:
-            base = TEN
-        first, last = math.floor(since / base) * base, math.ceil(until / base) * base
+        parts = _parts(since, until, self._clock())
         groups: dict[Group, list[Piece]] = {}
-        pieces = self._readings.pieces(measure, labels or {}, base, first, last)
-        for group, piece in _grouped(measure, by, pieces):
-            groups.setdefault(group, []).append(piece)
-        return {
-            group: _sample(measure, float(first), held) for group, held in sorted(groups.items())
-        }
+        for base, span in parts:
+            pieces = self._readings.pieces(measure, labels or {}, base, span, WHOLE)
+            for group, piece in _grouped(measure, by, pieces):
+                groups.setdefault(group, []).append(piece)
+        first = float(parts[0][1][0]) if parts else since
+        return {group: _sample(measure, first, held) for group, held in sorted(groups.items())}
 
     def total(
         self, name: str, labels: Labels | None = None, *, since: float, until: float
@@ -140,11 +139,30 @@ class Metrics:
         now = self._clock()
         since, until = math.floor(now / TEN) * TEN - LATEST, math.ceil(now / TEN) * TEN
         found: dict[Group, Piece] = {}
-        for piece in self._readings.pieces(measure, labels or {}, TEN, since, until):
+        for piece in self._readings.pieces(measure, labels or {}, TEN, (since, until), TEN):
             held = found.get(piece.labels)
             if held is None or held.start < piece.start:
                 found[piece.labels] = piece
         return {group: piece.sum for group, piece in sorted(found.items())}
+
+
+def _parts(since: float, until: float, now: float) -> list[tuple[int, tuple[int, int]]]:
+    """Pure: windows of how many seconds to read, and from when till when; hours where they fit."""
+    if now - since <= SHORT:
+        return [(TEN, _rounded(since, until, TEN))]
+    first, last = _rounded(since, until, MINUTE)
+    if last - first <= LONG and now - since <= MINUTES:
+        return [(MINUTE, (first, last))]
+    # The hour that a period begins in is read by minutes where there are any.
+    hours_from = (math.ceil if now - since <= MINUTES else math.floor)(since / HOUR) * HOUR
+    hours_to = (math.floor if now - until <= MINUTES else math.ceil)(last / HOUR) * HOUR
+    parts = [(MINUTE, (first, hours_from)), (HOUR, (hours_from, hours_to))]
+    parts.append((MINUTE, (hours_to, last)))
+    return [(base, (start, end)) for base, (start, end) in parts if start < end]
+
+
+def _rounded(since: float, until: float, base: int) -> tuple[int, int]:
+    return math.floor(since / base) * base, math.ceil(until / base) * base
 
 
 def _grouped(

@@ -1,7 +1,7 @@
 """Where a window of a measure is to be read: Redis while it isn't rolled up, then PostgreSQL.
 
-A window that was added to since it was rolled up is read from Redis, which has all of it. A dirty
-hour is made of its minutes.
+A minute that was added to since it was rolled up is read from Redis, which has all of it. Dirty
+five minutes or hours are made of their minutes.
 """
 
 from __future__ import annotations
@@ -9,15 +9,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from webapp.db import metrics as statements
-from webapp.db.metrics import Point
+from webapp.db.metrics import Point, Span
 from webapp.db.pool import Database
 from webapp.errors import DatabaseUnavailable, StoreUnavailable
 from webapp.telemetry.histogram import Histogram
 from webapp.telemetry.measures import Measure
-from webapp.telemetry.windows import HOUR, KEPT, MINUTE, TEN, Fields, Windows
+from webapp.telemetry.windows import (
+    FIVE,
+    HOUR,
+    KEPT,
+    MINUTE,
+    TEN,
+    Fields,
+    Windows,
+)
 
 Labels = Mapping[str, str | Sequence[str]]
 """Label -> the value, or one of the values, that a series must have."""
@@ -46,46 +54,49 @@ class Readings:
         self._clock = clock
 
     def pieces(
-        self, measure: Measure, labels: Labels, base: int, first: int, last: int
+        self, measure: Measure, labels: Labels, base: int, span: tuple[int, int], step: int
     ) -> list[Piece]:
-        """Windows of `base` seconds that begin from `first` on and before `last`.
+        """Windows of `base` seconds that begin from `span`'s first moment on and before its last,
+        or several of them added up, as long as they lie in the same step.
 
         Raises ValueError for an unknown label, StoreUnavailable, DatabaseUnavailable.
         """
         chosen = _chooser(measure, labels)
         if base == TEN:
-            return list(self._from_redis(measure, chosen, TEN, first, last))
+            return list(self._from_redis(measure, chosen, TEN, span))
         if base == MINUTE:
-            return self._minutes(measure, chosen, first, last)
-        return self._hours(measure, chosen, first, last)
+            return self._minutes(measure, chosen, span, step)
+        return self._longer(measure, chosen, base, span, step)
 
-    def _minutes(self, measure: Measure, chosen: _Chooser, first: int, last: int) -> list[Piece]:
+    def _minutes(
+        self, measure: Measure, chosen: _Chooser, span: tuple[int, int], step: int
+    ) -> list[Piece]:
         try:
-            dirty = self._dirty(MINUTE, first, last)
+            dirty = self._dirty(MINUTE, span)
         except StoreUnavailable:
-            return self._from_database(measure, chosen, MINUTE, first, last)
-        waiting = list(self._from_redis(measure, chosen, MINUTE, first, last, only=dirty))
+            return self._from_database(measure, chosen, MINUTE, span, step)
         try:
-            held = self._from_database(measure, chosen, MINUTE, first, last)
+            held = self._from_database(measure, chosen, MINUTE, span, step, without=dirty)
         except DatabaseUnavailable:
-            if first < self._clock() - KEPT[MINUTE]:
+            if span[0] < self._clock() - KEPT[MINUTE]:
                 raise
-            return list(self._from_redis(measure, chosen, MINUTE, first, last))
-        return [each for each in held if each.start not in dirty] + waiting
+            return list(self._from_redis(measure, chosen, MINUTE, span))
+        return held + list(self._from_redis(measure, chosen, MINUTE, span, only=dirty))
 
-    def _hours(self, measure: Measure, chosen: _Chooser, first: int, last: int) -> list[Piece]:
-        held = self._from_database(measure, chosen, HOUR, first, last)
+    def _longer(
+        self, measure: Measure, chosen: _Chooser, base: int, span: tuple[int, int], step: int
+    ) -> list[Piece]:
         try:
-            dirty = self._dirty(HOUR, first, last)
+            dirty = self._dirty(base, span)
         except StoreUnavailable:
-            return held
-        found = [each for each in held if each.start not in dirty]
+            dirty = set()
+        found = self._from_database(measure, chosen, base, span, step, without=dirty)
         for start in dirty:
-            # Their own starts: they lie in the hour.
-            found += self._minutes(measure, chosen, start, start + HOUR)
+            found += self._minutes(measure, chosen, (start, start + base), min(step, base))
         return found
 
-    def _dirty(self, step: int, first: int, last: int) -> set[int]:
+    def _dirty(self, step: int, span: tuple[int, int]) -> set[int]:
+        first, last = span
         dirty = self._windows.dirty()
         return {start for each, start in dirty if each == step and first <= start < last}
 
@@ -93,35 +104,47 @@ class Readings:
         self,
         measure: Measure,
         chosen: _Chooser,
-        step: int,
-        first: int,
-        last: int,
+        base: int,
+        span: tuple[int, int],
         *,
         only: Collection[int] | None = None,
     ) -> Iterator[Piece]:
         now = self._clock()
-        start = max(first, int((now - KEPT[step]) // step) * step)
-        end = min(last, int(now // step + 1) * step)
-        starts = [each for each in range(start, end, step) if only is None or each in only]
+        start = max(span[0], int((now - KEPT[base]) // base) * base)
+        end = min(span[1], int(now // base + 1) * base)
+        starts = [each for each in range(start, end, base) if only is None or each in only]
         if not starts:
             return
         sets = [each for each in self._windows.label_sets(measure.name, starts[0]) if chosen(each)]
-        for labels, at, fields in self._windows.read(measure.name, sets, step, starts):
+        for labels, at, fields in self._windows.read(measure.name, sets, base, starts):
             yield _piece(measure, labels, at, fields)
 
     def _from_database(
-        self, measure: Measure, chosen: _Chooser, step: int, first: int, last: int
+        self,
+        measure: Measure,
+        chosen: _Chooser,
+        base: int,
+        span: tuple[int, int],
+        step: int,
+        *,
+        without: Collection[int] = (),
     ) -> list[Piece]:
-        since, until = datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last, UTC)
+        first, last = map(_moment, span)
+        whole = Span(first, last, timedelta(seconds=step))
         with self._database.connection() as conn:
             rows = statements.metric_series_of(conn, [measure.name])
             sets = {each.id: tuple(each.labels) for each in rows if chosen(tuple(each.labels))}
             if not sets:
                 return []
-            read = statements.metric_minutes_of if step == MINUTE else statements.metric_hours_of
-            return [_piece_of(sets, each) for each in read(conn, sets.keys(), since, until)]
+            found = _READ[base](conn, sets.keys(), whole, [_moment(each) for each in without])
+        return [_piece_of(sets, each) for each in found]
 
 
+_READ = {
+    MINUTE: statements.metric_minutes_of,
+    FIVE: statements.metric_fives_of,
+    HOUR: statements.metric_hours_of,
+}
 _Chooser = Callable[[tuple[str, ...]], bool]
 
 
@@ -153,7 +176,13 @@ def _piece(measure: Measure, labels: tuple[str, ...], start: int, fields: Fields
 
 
 def _piece_of(sets: Mapping[int, tuple[str, ...]], point: Point) -> Piece:
-    packed = point.buckets
-    histogram = None if packed is None else Histogram.from_bytes(packed, int(point.sum))
+    histogram = None
+    if point.buckets is not None:
+        edges = point.least, point.most
+        histogram = Histogram.from_bytes(point.buckets, int(point.sum), *edges)
     start = int(point.ts.timestamp())
     return Piece(sets[point.series_id], start, point.count, point.sum, histogram)
+
+
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

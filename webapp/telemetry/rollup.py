@@ -1,4 +1,4 @@
-"""Closed minutes from Redis to PostgreSQL, and closed hours from those: by one leader, idempotent.
+"""Closed minutes from Redis to PostgreSQL, and fives and hours from those: one leader, idempotent.
 
 Redis remembers which windows were added to since they were rolled up, so what comes late (a
 process that couldn't reach Redis) is rolled up late, and a roll-up that fails is done again.
@@ -10,32 +10,33 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 
 from webapp.db import metrics as statements
-from webapp.db.metrics import Point
+from webapp.db.metrics import Point, Span
 from webapp.db.pool import Database
 from webapp.db.statements import Connection
 from webapp.telemetry.histogram import Histogram
 from webapp.telemetry.measures import MEASURES, Kind
-from webapp.telemetry.windows import HOUR, MINUTE, Fields, Windows
+from webapp.telemetry.windows import FIVE, MINUTE, Fields, Windows
 from webapp.version import VERSION, revision
 
 log = logging.getLogger(__name__)
 
 SETTLED = 15  # seconds after its end: processes deliver every five
-HOURS_AT_ONCE = 4
+LONGER_AT_ONCE = 40
 
 Found = tuple[str, tuple[str, ...], int, Fields]
 
 
 @dataclass(frozen=True, slots=True)
 class RolledUp:
-    """Minutes and hours written, and partitions dropped."""
+    """Minutes, and five minutes and hours, written, and partitions dropped."""
 
     minutes: int = 0
-    hours: int = 0
+    longer: int = 0
     dropped: int = 0
 
 
@@ -61,7 +62,8 @@ class RollUp:
             if start + step + SETTLED <= now
         }
         minutes = sorted(start for step, start in closed if step == MINUTE)
-        hours = sorted(start for step, start in closed if step == HOUR)[:HOURS_AT_ONCE]
+        longer = sorted((each for each in closed if each[0] != MINUTE), key=itemgetter(1, 0))
+        del longer[LONGER_AT_ONCE:]
         found = list(self._found(minutes))
         with self._database.connection() as conn, conn.transaction():
             if not statements.metric_lock(conn):
@@ -69,13 +71,13 @@ class RollUp:
             dropped = statements.metric_partition(conn, _moment(now))
             self._note_release(conn, now)
             _put(conn, found)
-            for start in hours:
-                _put_hour(conn, start)
-        done = {(MINUTE, start) for start in minutes} | {(HOUR, start) for start in hours}
+            for step, start in longer:
+                _put_longer(conn, step, start)
+        done = [*((MINUTE, start) for start in minutes), *longer]
         self._windows.rolled_up({key: closed[key] for key in done})
         if dropped:
             log.info("metrics too old to keep: %d partitions dropped", dropped)
-        return RolledUp(len(minutes), len(hours), dropped)
+        return RolledUp(len(minutes), len(longer), dropped)
 
     def _found(self, minutes: list[int]) -> Iterable[Found]:
         if not minutes:
@@ -96,25 +98,12 @@ def point_of(kind: Kind, fields: Fields, series_id: int, start: int) -> Point:
     moment = _moment(start)
     if kind == "histogram":
         histogram = Histogram.from_fields(fields)
+        edges = histogram.least, histogram.most
         packed = histogram.to_bytes()
-        return Point(series_id, moment, histogram.count, float(histogram.sum), packed)
+        return Point(series_id, moment, histogram.count, float(histogram.sum), *edges, packed)
     if kind == "gauge":
-        return Point(series_id, moment, 1, float(fields["value"]), None)
-    return Point(series_id, moment, int(fields.get("n", 0)), 0.0, None)
-
-
-def added_up(series_id: int, start: int, points: Iterable[Point]) -> Point:
-    """One series' points as one that begins at `start`."""
-    count, total, packed = 0, 0.0, False
-    histogram = Histogram()
-    for each in points:
-        count += each.count
-        total += each.sum
-        if each.buckets is not None:
-            packed = True
-            histogram.merge(Histogram.from_bytes(each.buckets, int(each.sum)))
-    buckets = histogram.to_bytes() if packed else None
-    return Point(series_id, _moment(start), count, total, buckets)
+        return Point(series_id, moment, 1, float(fields["value"]))
+    return Point(series_id, moment, int(fields.get("n", 0)), 0.0)
 
 
 def _put(conn: Connection, found: list[Found]) -> None:
@@ -134,14 +123,20 @@ def _put(conn: Connection, found: list[Found]) -> None:
     )
 
 
-def _put_hour(conn: Connection, start: int) -> None:
-    by_series: dict[int, list[Point]] = {}
-    every = list(_ids(conn).values())
-    minutes = statements.metric_minutes_of(conn, every, _moment(start), _moment(start + HOUR))
-    for each in minutes:
-        by_series.setdefault(each.series_id, []).append(each)
-    statements.metric_hours_put(
-        conn, [added_up(series_id, start, points) for series_id, points in by_series.items()]
+def _put_longer(conn: Connection, step: int, start: int) -> None:
+    span = Span(_moment(start), _moment(start + step), timedelta(seconds=step))
+    minutes = statements.metric_minutes_of(conn, _ids(conn).values(), span)
+    put = statements.metric_fives_put if step == FIVE else statements.metric_hours_put
+    put(conn, [_compact(each) for each in minutes])
+
+
+def _compact(point: Point) -> Point:
+    """Its histogram's records, a bucket each."""
+    if point.buckets is None:
+        return point
+    edges = point.least, point.most
+    return replace(
+        point, buckets=Histogram.from_bytes(point.buckets, int(point.sum), *edges).to_bytes()
     )
 
 

@@ -5,7 +5,7 @@ Keys:
   number, `sum`, `least`, `most` (µs); a counter's `n`; a gauge's `value`.
 - `fw:m:s:<name>`: its label sets, by when they last counted; `fw:m:e:<name>`: those of all time.
 - `fw:m:ever`: counters since `born`: `<name>|<labels>|<field>`, fields as /metrics shows them.
-- `fw:m:dirty`: windows of a minute and an hour that are not rolled up, `<step>:<start>`, and how
+- `fw:m:dirty`: minutes, five minutes and hours that are not rolled up, `<step>:<start>`, and how
   often they were added to.
 - `fw:m:processes`: process -> its last delivery that is counted, and when (delivery.py).
 """
@@ -21,7 +21,7 @@ from typing import Any
 from webapp.cache.connection import Connection
 from webapp.telemetry.counts import SEPARATOR
 
-TEN, MINUTE, HOUR = 10, 60, 3600
+TEN, MINUTE, FIVE, HOUR = 10, 60, 300, 3600
 KEPT = {TEN: 3600, MINUTE: 7200}
 """Seconds for which a window is kept after its end (as lua/metrics_add.lua)."""
 EVER, DIRTY, PROCESSES = "fw:m:ever", "fw:m:dirty", "fw:m:processes"
@@ -83,7 +83,7 @@ class Windows:
                     yield labels, start, _fields(flat)
 
     def dirty(self) -> dict[tuple[int, int], int]:
-        """(step, start) of the minutes and hours not rolled up -> how often they were added to."""
+        """(step, start) of what is not rolled up -> how often it was added to."""
         found: Any = self._connection.hgetall(DIRTY)
         windows = {}
         for field, version in found.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from script.embedded import Postgres
 from tests.stores import drop_database
 from tests.webapp.db import plans
 from webapp.db import metrics, statements
-from webapp.db.metrics import Point
+from webapp.db.metrics import Point, Span
 from webapp.db.migrate import upgrade
 from webapp.secret import Secret
 from webapp.telemetry.histogram import Histogram
@@ -68,28 +69,44 @@ def test_a_point_written_again_only_grows(conn: Conn) -> None:
     (one,) = series(conn, "soft")
     metrics.metric_partition(conn, NOW)
     for count in (5, 7, 6):
-        metrics.metric_minutes_put(conn, [Point(one, NOW, count, float(count), None)])
-    assert metrics.metric_minutes_of(conn, [one], NOW, NOW + MINUTE) == [
-        Point(one, NOW, 7, 7.0, None)
-    ]
+        metrics.metric_minutes_put(conn, [Point(one, NOW, count, float(count))])
+    found = metrics.metric_minutes_of(conn, [one], Span(NOW, NOW + MINUTE, MINUTE))
+    assert found == [Point(one, NOW, 7, 7.0)]
 
 
 def test_points_are_read_from_since_till_before_until(conn: Conn) -> None:
     one, two = series(conn, "soft", "hard")
     metrics.metric_partition(conn, NOW)
     points = [
-        Point(each, NOW + number * HOUR, 1, 0.0, b"x") for each in (one, two) for number in range(4)
+        Point(each, NOW + number * HOUR, 1, 0.0, 5, 7, b"x")
+        for each in (one, two)
+        for number in range(4)
     ]
     metrics.metric_hours_put(conn, points)
-    found = metrics.metric_hours_of(conn, [one], NOW + HOUR, NOW + 3 * HOUR)
+    found = metrics.metric_hours_of(conn, [one], Span(NOW + HOUR, NOW + 3 * HOUR, HOUR))
     assert sorted(each.ts for each in found) == [NOW + HOUR, NOW + 2 * HOUR]
     assert {each.buckets for each in found} == {b"x"}
+
+
+def test_points_add_up_by_steps_and_leave_out_what_is_asked(conn: Conn) -> None:
+    (one,) = series(conn, "soft")
+    metrics.metric_partition(conn, NOW)
+    points = [Point(one, NOW + n * MINUTE, 1, 2.0, 10 - n, 10 + n, bytes([n])) for n in range(4)]
+    metrics.metric_minutes_put(conn, points)
+    span = Span(NOW, NOW + HOUR, 2 * MINUTE)
+    found = metrics.metric_minutes_of(conn, [one], span, [NOW + 3 * MINUTE])
+    assert [(each.ts, each.count, each.sum, each.least, each.most) for each in found] == [
+        (NOW, 2, 4.0, 9, 11),
+        (NOW + 2 * MINUTE, 1, 2.0, 8, 12),
+    ]
+    assert sorted(found[0].buckets or b"") == [0, 1]
 
 
 def test_partitions_are_there_before_they_are_needed(conn: Conn) -> None:
     assert metrics.metric_partition(conn, NOW) == 0
     assert metrics.metric_partition(conn, NOW) == 0
     assert partitions(conn) == [
+        *(f"metric_fives_202611{day}" for day in (22, 23, 24)),
         "metric_hours_202611",
         *(f"metric_minutes_202611{day}" for day in (22, 23, 24)),
     ]
@@ -100,8 +117,8 @@ def test_at_midnight_what_comes_late_has_its_place(conn: Conn) -> None:
     metrics.metric_partition(conn, midnight)
     (one,) = series(conn, "soft")
     late = midnight - 2 * HOUR
-    metrics.metric_minutes_put(conn, [Point(one, late, 1, 0.0, None)])
-    metrics.metric_hours_put(conn, [Point(one, late, 1, 0.0, None)])
+    metrics.metric_minutes_put(conn, [Point(one, late, 1, 0.0)])
+    metrics.metric_hours_put(conn, [Point(one, late, 1, 0.0)])
 
 
 def test_old_partitions_are_dropped_and_nothing_is_deleted(conn: Conn) -> None:
@@ -110,9 +127,9 @@ def test_old_partitions_are_dropped_and_nothing_is_deleted(conn: Conn) -> None:
     for day in range(10):
         now = NOW + day * DAY
         dropped += metrics.metric_partition(conn, now)
-        metrics.metric_minutes_put(conn, [Point(one, now, 1, 0.0, None)])
-    assert dropped == 2
-    kept = metrics.metric_minutes_of(conn, [one], NOW, NOW + 10 * DAY)
+        metrics.metric_minutes_put(conn, [Point(one, now, 1, 0.0)])
+    assert dropped == 4  # minutes and fives of two days
+    kept = metrics.metric_minutes_of(conn, [one], Span(NOW, NOW + 10 * DAY, MINUTE))
     assert min(each.ts for each in kept) == NOW + 2 * DAY
     conn.execute("select pg_stat_force_next_flush()")
     deleted = conn.execute(
@@ -142,8 +159,8 @@ def test_one_transaction_holds_the_lock(conn: Conn, migrated: str) -> None:
 
 # Size
 
-SERIES = 2
-BYTES_A_MINUTE, BYTES_AN_HOUR = 200, 400
+SERIES = 1
+BYTES_A_MINUTE, BYTES_LONGER = 260, 560
 """What docs/operations.md states of a series with a histogram, its index included."""
 
 
@@ -157,26 +174,31 @@ def test_400_days_stay_within_the_stated_size(conn: Conn) -> None:
         start = NOW.replace(hour=0) + day * DAY
         if start.day == 1 or day in {0, 410} or day > 416:  # new months, and the week of minutes
             metrics.metric_partition(conn, start)
-        hours = [Point(one, start + hour * HOUR, 9, 9.0, busy) for one in ids for hour in range(24)]
+        hours = [
+            Point(one, start + hour * HOUR, 9, 9.0, 1, 9, busy) for one in ids for hour in range(24)
+        ]
         metrics.metric_hours_put(conn, hours)
         if day > 416:
             minutes = [
-                Point(one, start + minute * MINUTE, 9, 9.0, quiet)
+                Point(one, start + minute * MINUTE, 9, 9.0, 1, 9, quiet)
                 for one in ids
                 for minute in range(1440)
             ]
             metrics.metric_minutes_put(conn, minutes)
+            fives = [replace(each, buckets=busy) for each in minutes[::5]]
+            metrics.metric_fives_put(conn, fives)
     metrics.metric_partition(conn, start + DAY)
     names = partitions(conn)
     assert sum(name.startswith("metric_minutes") for name in names) <= 7 + 3
     assert sum(name.startswith("metric_hours") for name in names) <= 13 + 2
-    sizes = dict.fromkeys(("minutes", "hours"), 0)
+    sizes = dict.fromkeys(("minutes", "hours", "fives"), 0)
     for name in names:
         row = conn.execute("select pg_total_relation_size(%s::regclass)", [name]).fetchone()
         assert row
-        sizes["minutes" if "minutes" in name else "hours"] += row[0]
+        sizes[name.split("_")[1]] += row[0]
     assert sizes["minutes"] <= SERIES * 8 * 1440 * BYTES_A_MINUTE
-    assert sizes["hours"] <= SERIES * 431 * 24 * BYTES_AN_HOUR
+    assert sizes["fives"] <= SERIES * 8 * 288 * BYTES_LONGER
+    assert sizes["hours"] <= SERIES * 431 * 24 * BYTES_LONGER
 
 
 # Plans
@@ -197,13 +219,21 @@ PARAMETERS: dict[str, dict[str, object]] = {
             "starts": [NOW],
             "counts": [1],
             "sums": [1.0],
+            "leasts": [None],
+            "mosts": [None],
             "buckets": [None],
         }
-        for table in ("minutes", "hours")
+        for table in ("minutes", "fives", "hours")
     },
     **{
-        f"metric_{table}_of": {"series": [1, 2], "since": NOW, "until": NOW + HOUR}
-        for table in ("minutes", "hours")
+        f"metric_{table}_of": {
+            "series": [1, 2],
+            "since": NOW,
+            "until": NOW + HOUR,
+            "step": HOUR,
+            "without": [NOW],
+        }
+        for table in ("minutes", "fives", "hours")
     },
     "metric_release_note": {"now": NOW, "version": "0.1.0", "revision": "a"},
     "metric_releases": {"since": NOW - DAY, "until": NOW},
@@ -218,7 +248,7 @@ def filled(migrated: str) -> Iterator[Conn]:
             "insert into metric_series (name, labels)"
             " select 'measure-' || mod(n, 50), array[n::text] from generate_series(1, 5000) n"
         )
-        for table in ("metric_minutes", "metric_hours"):
+        for table in ("metric_minutes", "metric_fives", "metric_hours"):
             connection.execute(
                 f"insert into {table} (series_id, ts, count, sum)"
                 " select mod(n, 50), %(now)s + n / 50 * interval '1 minute', 1, 1"

@@ -36,7 +36,9 @@ def rolled_up_url(postgres: Postgres) -> Iterator[str]:
 def measured(redis_url: str, rolled_up_url: str) -> Iterator[Measured]:
     made = Measured(redis_url, rolled_up_url)
     with made.database.connection() as conn:
-        conn.execute("TRUNCATE metric_series, metric_minutes, metric_hours, metric_releases")
+        conn.execute(
+            "TRUNCATE metric_series, metric_minutes, metric_fives, metric_hours, metric_releases"
+        )
     yield made
     made.close()
 
@@ -87,7 +89,7 @@ def test_closed_minutes_are_written_and_the_open_one_waits(measured: Measured) -
 def test_hours_are_made_of_their_minutes(measured: Measured) -> None:
     minutes(measured, 61)
     measured.clock.now += 60
-    assert measured.rollup.run() == RolledUp(minutes=61, hours=1)
+    assert measured.rollup.run() == RolledUp(minutes=61, longer=13)
     assert written(measured, "metric_hours") == [
         (JOBS, 0, 120, 60 * 500_000),
         ("purges_total", 0, 600, 0),
@@ -103,7 +105,7 @@ def test_what_comes_late_is_added_to_its_minute_and_hour(measured: Measured) -> 
     measured.clock.now += 60
     measured.rollup.run()
     late.deliver()
-    assert measured.rollup.run() == RolledUp(minutes=1, hours=1)
+    assert measured.rollup.run() == RolledUp(minutes=1, longer=2)
     assert ("purges_total", 0, 15, 0) in written(measured, "metric_minutes")
     assert ("purges_total", 0, 605, 0) in written(measured, "metric_hours")
 
@@ -168,6 +170,8 @@ def test_readers_see_everything_however_much_is_rolled_up(
         "purges_total", since=NOON, until=until, step=60, by=["cause"]
     )
     assert [sample.count for sample in by_minute["webhook",]] == [10] * 90
+    by_five = measured.metrics.series(JOBS, since=NOON, until=until, step=600)
+    assert [(sample.count, round(sample.sum, 3)) for sample in by_five[()]] == [(20, 5.0)] * 9
     by_hour = measured.metrics.series("purges_total", since=NOON, until=until, step=3600)
     assert [sample.count for sample in by_hour[()]] == [600, 300]
     assert measured.metrics.total("purges_total", since=NOON, until=until).count == 900
@@ -253,7 +257,8 @@ def test_a_series_of_other_labels_is_left_alone(measured: Measured) -> None:
     with measured.database.connection() as conn:
         conn.execute("insert into metric_series (name, labels) values ('purges_total', '{x}')")
         conn.execute(
-            "insert into metric_minutes select ts, 0, 99, (select max(id) from metric_series)"
+            "insert into metric_minutes (ts, sum, count, series_id)"
+            " select ts, 0, 99, (select max(id) from metric_series)"
             " from metric_minutes limit 1"
         )
     assert measured.metrics.total("purges_total", since=NOON, until=NOON + 60).count == 10

@@ -1,4 +1,5 @@
 -- Metrics: one row a series and minute for 7 days, and hour for 400. Old partitions are dropped.
+-- Five minutes, for 7 days too, are what a day's chart is drawn from: as many rows as it can show.
 
 create table metric_series (
     id     integer generated always as identity primary key,
@@ -11,6 +12,19 @@ create table metric_minutes (
     ts        timestamptz not null,
     sum       double precision not null,
     count     bigint not null,
+    least     bigint,
+    most      bigint,
+    series_id integer not null,
+    buckets   bytea,
+    primary key (series_id, ts)
+) partition by range (ts);
+
+create table metric_fives (
+    ts        timestamptz not null,
+    sum       double precision not null,
+    count     bigint not null,
+    least     bigint,
+    most      bigint,
     series_id integer not null,
     buckets   bytea,
     primary key (series_id, ts)
@@ -20,6 +34,8 @@ create table metric_hours (
     ts        timestamptz not null,
     sum       double precision not null,
     count     bigint not null,
+    least     bigint,
+    most      bigint,
     series_id integer not null,
     buckets   bytea,
     primary key (series_id, ts)
@@ -74,11 +90,22 @@ comment on table metric_minutes is 'what was measured in a minute; partitions of
 comment on column metric_minutes.ts is 'when it begins';
 comment on column metric_minutes.sum is 'of durations in µs, of readings as they are; 0 for counters';
 comment on column metric_minutes.count is 'the increase, the durations, or the readings';
+comment on column metric_minutes.least is 'of durations, in µs';
+comment on column metric_minutes.most is 'of durations, in µs';
 comment on column metric_minutes.buckets is 'a histogram, as telemetry/histogram.py writes it';
+comment on table metric_fives is 'the same by five minutes';
+comment on column metric_fives.ts is 'when they begin';
+comment on column metric_fives.sum is 'as in metric_minutes';
+comment on column metric_fives.count is 'as in metric_minutes';
+comment on column metric_fives.least is 'as in metric_minutes';
+comment on column metric_fives.most is 'as in metric_minutes';
+comment on column metric_fives.buckets is 'as in metric_minutes';
 comment on table metric_hours is 'the same by the hour; partitions of a month, for 400 days';
 comment on column metric_hours.ts is 'when it begins';
 comment on column metric_hours.sum is 'as in metric_minutes';
 comment on column metric_hours.count is 'as in metric_minutes';
+comment on column metric_hours.least is 'as in metric_minutes';
+comment on column metric_hours.most is 'as in metric_minutes';
 comment on column metric_hours.buckets is 'as in metric_minutes';
 comment on table metric_releases is 'when another version or revision began to run';
 comment on column metric_releases.revision is 'of git; empty where it isn''t known'

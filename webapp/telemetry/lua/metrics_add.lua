@@ -1,7 +1,7 @@
 -- Add what one process counted to its windows and to the counters of all time, exactly once.
 -- KEYS: processes' last numbers, dirty windows, all time
--- ARGV: process, number of this delivery, '1' to take it after a gap, now, window of 10 s, of a minute,
---       of an hour (their starts, Unix seconds), a JSON list of series:
+-- ARGV: process, number of this delivery, '1' to take it after a gap, now, window of 10 s, of a minute
+--       (their starts, Unix seconds), a JSON list of series:
 --       [name, labels, labels where there are too many, most, shown, adds, least, most, value, ever]
 -- -> the number of the last delivery that is counted; less than this one's means that some before it
 --    are missing here (a server that lost its last second), and that this one isn't counted
@@ -11,7 +11,7 @@ if last >= number then return last end
 if last < number - 1 and ARGV[3] ~= '1' then return last end
 redis.call('HSET', KEYS[1], process, ARGV[2] .. ' ' .. ARGV[4])
 
-local now, hour = tonumber(ARGV[4]), tonumber(ARGV[7])
+local now = tonumber(ARGV[4])
 local windows = {{10, tonumber(ARGV[5]), 3600}, {60, tonumber(ARGV[6]), 7200}}
 local kept = 7200
 
@@ -42,7 +42,7 @@ local function extreme(key, field, value, beats)
   if not held or beats(value, tonumber(held)) then redis.call('HSET', key, field, whole(value)) end
 end
 
-for _, series in ipairs(cjson.decode(ARGV[8])) do
+for _, series in ipairs(cjson.decode(ARGV[7])) do
   local name, labels, folded, most, lasting = unpack(series, 1, 5)
   local adds, least, greatest, value, ever = unpack(series, 6, 10)
   local into = known(name, labels, folded, most)
@@ -66,8 +66,10 @@ for _, series in ipairs(cjson.decode(ARGV[8])) do
 end
 
 redis.call('HSETNX', KEYS[3], 'born', whole(now))
-redis.call('HINCRBY', KEYS[2], '60:' .. whole(windows[2][2]), 1)
-redis.call('HINCRBY', KEYS[2], '3600:' .. whole(hour), 1)
+for _, step in ipairs({60, 300, 3600}) do
+  local start = windows[2][2] - windows[2][2] % step
+  redis.call('HINCRBY', KEYS[2], step .. ':' .. whole(start), 1)
+end
 -- Processes that ended long ago.
 if redis.call('HLEN', KEYS[1]) > 500 then
   local held = redis.call('HGETALL', KEYS[1])
