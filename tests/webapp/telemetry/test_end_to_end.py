@@ -18,7 +18,7 @@ import requests
 from script.embedded import Postgres, Valkey
 from tests.serving import ADMIN_PASSWORD, API_KEY, SECRET_KEY, serve
 from tests.standin.accounts import ALICE_TOKEN, BOB_TOKEN, PUBLIC_TOKEN, SERVICE_TOKEN
-from tests.standin.landmarks import SHARED_PRIVATE
+from tests.standin.landmarks import HUGE_REPO, SHARED_PRIVATE
 from tests.standin.process import StandIn
 from tests.webapp.lasting import lasting_environ
 from tests.webapp.telemetry.intake import Intake, faults
@@ -37,6 +37,7 @@ SECRETS = (
     *(SERVICE_TOKEN, PUBLIC_TOKEN, ALICE_TOKEN, BOB_TOKEN, API_KEY, ADMIN_PASSWORD, SECRET_KEY),
     *(PLANTED, SIGNATURE, base64.b64encode(f"x:{ALICE_TOKEN}".encode()).decode()),
 )
+STREAMED = f"/repos/{HUGE_REPO}/git/trees/main?recursive=1"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = "b7ad6b7169203331"
 
@@ -148,10 +149,12 @@ def run(
             jobs.enqueue("chain", "upkeep", f"ghp_{PLANTED}")
             plant(web.url, standin)
             wait_for(lambda: outcome(f"{web.api}/orgs/pallets") == "HIT", "hit")
+            assert outcome(f"{web.api}{STREAMED}") == "BYPASS"
             intake.wait(lambda: intake.of("transaction", name="purge_again"), "second look")
             intake.wait(lambda: len(intake.of("transaction", name="child")) == 2, "children")
             intake.wait(lambda: intake.of("metricset"), "metrics")
             intake.wait(lambda: hits(intake), "hit")
+            intake.wait(lambda: "/git/trees/main" in str(intake.of("transaction")), "stream")
 
             def kept() -> bool:
                 rows = answered(web.url, f"/api/traces/{TRACE}").get("rows", ())
@@ -250,8 +253,18 @@ def test_a_hit_that_falls_through_is_traced(run: Run) -> None:
     assert {span["name"] for span in run.spans(hits(run.intake)[0], subtype="redis")} == {"MGET"}
 
 
+def test_a_streamed_answers_transaction_ends_with_the_stream(run: Run) -> None:
+    (streamed,) = [
+        each
+        for each in run.intake.of("transaction", name="GET other")
+        if each["context"]["request"]["url"]["pathname"].endswith("/git/trees/main")
+    ]
+    assert streamed["context"]["tags"]["outcome"] == "BYPASS"
+    assert streamed["context"]["request"]["url"]["search"] == "?recursive=1"
+
+
 def test_unmatched_routes_share_a_name(run: Run) -> None:
-    assert run.intake.of("transaction", name="GET (no route)")
+    assert run.intake.of("transaction", name="unmatched")
     assert not [each for each in run.intake.of("transaction") if not each["name"].split()[0]]
 
 
