@@ -17,7 +17,7 @@ from flask import Flask, Response, g, request
 from flask.signals import request_finished, request_started
 
 from webapp import policy
-from webapp.hitpath import PREFIX, Hit
+from webapp.hitpath import Hit
 from webapp.outcome import Outcome
 from webapp.signals import (
     job_ran,
@@ -29,15 +29,14 @@ from webapp.signals import (
 )
 from webapp.telemetry.counts import Counts
 from webapp.telemetry.histogram import Histogram, microseconds
+from webapp.telemetry.routes import mirror_route, mirrored, route
 
 HITS = frozenset({Outcome.HIT.value, Outcome.NEGATIVE.value})
 OUTCOMES = frozenset(each.value for each in Outcome)
 RESOURCES = frozenset({*(row.name for row in policy.RESOURCES), "graphql"})
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OWN = frozenset({"dashboard", "health", "metrics", "static"})
 """Blueprints and endpoints whose traffic is ours."""
 ARCHIVE_QUERY = "archive_get"
-UNMATCHED = "unmatched"
 ATTEMPTS_MAX = 9
 FAILURES = frozenset({500, 502, 503})
 """Not 504, which a caller asks for by only-if-cached, nor limits: those are the budget's."""
@@ -83,7 +82,7 @@ class Listening:
             for series in (
                 ("request_duration_seconds", (resource, outcome)),
                 ("cache_read_duration_seconds", (shelf,)),
-                ("route_duration_seconds", (_mirror_route("GET", pattern), outcome)),
+                ("route_duration_seconds", (mirror_route("GET", pattern), outcome)),
             ):
                 histograms.setdefault(series, Histogram()).record_us(us, number)
         for (name, values), histogram in histograms.items():
@@ -100,27 +99,26 @@ class Listening:
 
     def _request_finished(self, _: Flask, response: Response, **__: Any) -> None:
         seconds = time.perf_counter() - g.forewarm_began
-        method = request.method if request.method in METHODS else "OTHER"
-        mirrored = _mirrored(request.path)
-        if mirrored is not None:
+        method, rule = request.method, request.url_rule
+        found = mirrored(request.path)
+        if found is not None:
             outcome = response.headers.get("X-Cache", "")
             if outcome in HITS:
                 return  # the recorder hands it on
             if outcome not in OUTCOMES:
                 failed = response.status_code >= 400
                 outcome = Outcome.ERROR.value if failed else Outcome.BYPASS.value
-            resource, pattern = mirrored
+            resource, pattern = found
             self._counts.observe("request_duration_seconds", resource, outcome, seconds=seconds)
             if response.status_code in FAILURES:
                 self._counts.add("request_failures_total", str(response.status_code))
-            name, route = "route_duration_seconds", _mirror_route(method, pattern)
+            name, called = "route_duration_seconds", mirror_route(method, pattern)
         else:
-            rule = request.url_rule
             where = request.blueprint or request.endpoint or ""
             outcome = f"{response.status_code // 100}xx"
             name = "own_route_duration_seconds" if where in OWN else "route_duration_seconds"
-            route = f"{method} {rule.rule}" if rule else UNMATCHED
-        self._counts.observe(name, route, outcome, seconds=seconds)
+            called = route(method, request.path, rule.rule if rule else None)
+        self._counts.observe(name, called, outcome, seconds=seconds)
 
     def _upstream_called(self, _: object, **what: Any) -> None:
         resource, status = what["resource"], str(what["status"])
@@ -148,18 +146,3 @@ class Listening:
         self._counts.observe("db_query_duration_seconds", query, seconds=seconds)
         if query == ARCHIVE_QUERY:
             self._counts.observe("cache_read_duration_seconds", "archive", seconds=seconds)
-
-
-def _mirrored(path: str) -> tuple[str, str] | None:
-    """Resource and pattern of the table's; None for what isn't GitHub's API."""
-    if path == "/api/graphql":
-        return "graphql", path
-    path = "/" + path.lstrip("/")
-    if path != PREFIX and not path.startswith(f"{PREFIX}/"):
-        return None
-    match = policy.match(path.removeprefix(PREFIX) or "/")
-    return match.resource.name, match.pattern
-
-
-def _mirror_route(method: str, pattern: str) -> str:
-    return f"{method} {pattern}" if pattern == "/api/graphql" else f"{method} {PREFIX}{pattern}"

@@ -25,7 +25,7 @@ from elasticapm.instrumentation.packages.redis import (
     RedisPipelineInstrumentation,
 )
 from elasticapm.instrumentation.packages.requests import RequestsInstrumentation
-from elasticapm.traces import Transaction, capture_span, execution_context
+from elasticapm.traces import capture_span, execution_context
 
 from webapp import policy
 from webapp.db import statements
@@ -164,17 +164,12 @@ def _served(_: object, **what: Any) -> None:
     transaction = execution_context.get_transaction()
     if transaction is None:
         return
-    transaction.name = f"{_method(transaction)} {what['resource']}"
     transaction.label(
         resource=what["resource"],
         outcome=what["outcome"],
         scope=what["scope"],
         cause=what["cause"],
     )
-
-
-def _method(transaction: Transaction) -> str:
-    return (transaction.name or "").partition(" ")[0]
 
 
 def _job_ran(_: object, **what: Any) -> None:

@@ -1,7 +1,7 @@
 """A transaction for each request that reaches Flask, by Flask's signals.
 
-Called by method and rule, or by the mirror's resource; never by its path, of which there is no
-end. A streamed answer's ends with the stream, any other when the request is done.
+Called as its metrics are (routes.py), so that a slow route leads to its traces. A streamed
+answer's ends with the stream, any other when the request is done.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from webapp.telemetry.events import (
     SHOWN_RESPONSE_HEADERS,
     shown_query,
 )
+from webapp.telemetry.routes import route
 
-UNMATCHED = "(no route)"
 CARRIED = ("traceparent", "tracestate")
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class WebTraces:
@@ -80,10 +79,9 @@ class _End:
 
 
 def request_name() -> str:
-    """`GET /api/repos/<owner>/<name>`; what isn't a method of HTTP's own is a word for all."""
-    method = request.method if request.method in METHODS else "OTHER"
-    rule = request.url_rule.rule if request.url_rule else UNMATCHED
-    return f"{method} {rule}"
+    """The present request's."""
+    rule = request.url_rule.rule if request.url_rule else None
+    return route(request.method, request.path, rule)
 
 
 def _request_context(*, shows: bool) -> dict[str, Any]:

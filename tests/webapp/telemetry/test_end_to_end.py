@@ -38,6 +38,7 @@ SECRETS = (
     *(PLANTED, SIGNATURE, base64.b64encode(f"x:{ALICE_TOKEN}".encode()).decode()),
 )
 STREAMED = f"/repos/{HUGE_REPO}/git/trees/main?recursive=1"
+ORG, OTHER = "GET /api/v3/orgs/{owner}", "GET /api/v3/repos/{owner}/{repo}/**"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = "b7ad6b7169203331"
 
@@ -175,7 +176,7 @@ def outcome(url: str) -> str:
 def hits(intake: Intake) -> list[dict[str, Any]]:
     return [
         each
-        for each in intake.of("transaction", name="GET org")
+        for each in intake.of("transaction", name=ORG)
         if each["context"]["tags"]["outcome"] == "HIT"
     ]
 
@@ -256,7 +257,7 @@ def test_a_hit_that_falls_through_is_traced(run: Run) -> None:
 def test_a_streamed_answers_transaction_ends_with_the_stream(run: Run) -> None:
     (streamed,) = [
         each
-        for each in run.intake.of("transaction", name="GET other")
+        for each in run.intake.of("transaction", name=OTHER)
         if each["context"]["request"]["url"]["pathname"].endswith("/git/trees/main")
     ]
     assert streamed["context"]["tags"]["outcome"] == "BYPASS"

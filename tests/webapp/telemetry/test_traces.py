@@ -27,6 +27,7 @@ from webapp.telemetry.traces import TraceWriter
 from webapp.telemetry.waterfall import drawn, waterfall
 
 BEGAN = 1_772_890_200_000_000  # microseconds
+ROUTE = "GET /api/v3/repos/{owner}/{repo}"
 TRACE = UUID("0af7651916cd43dd8448eb211c80319c")
 
 
@@ -244,11 +245,11 @@ def test_traces_are_found_by_what_is_known_of_them(written: Forewarm) -> None:
     written.get("/repos/pallets/flask", Cache_Control="max-age=0")
     written.get("/repos/pallets/nothing-here")
     written.request("GET", "/nowhere")
-    wait_for(lambda: len(listed(written, "route=GET repo")) == 3, "traces")
-    outcomes = [row["outcome"] for row in listed(written, "route=GET repo")]
+    wait_for(lambda: len(listed(written, f"route={ROUTE}")) == 3, "traces")
+    outcomes = [row["outcome"] for row in listed(written, f"route={ROUTE}")]
     assert outcomes == ["MISS", "REVALIDATED", "MISS"]
     assert [row["outcome"] for row in listed(written, "outcome=REVALIDATED")] == ["REVALIDATED"]
-    assert [row["resource"] for row in listed(written, "route=GET (no route)")] == [""]
+    assert [row["resource"] for row in listed(written, "route=unmatched")] == [""]
     assert listed(written, "failed=true") == []
     assert listed(written, "min_ms=60000") == []
     assert len(listed(written, "limit=2")) == 2
@@ -256,7 +257,7 @@ def test_traces_are_found_by_what_is_known_of_them(written: Forewarm) -> None:
     assert [row["trace_id"] for row in listed(written, f"trace_id={trace_id}")] == [trace_id]
     shown = written.request("GET", f"/api/traces/{trace_id}", ADMIN_PASSWORD).get_json()
     names = [row["name"] for row in shown["rows"]]
-    assert names[0] == "GET repo"
+    assert names[0] == ROUTE
     assert {"MGET", "GitHub repo", "archive_get", "archive_touch"} <= set(names)
     assert shown["rows"][0]["labels"]["scope"] == "service"
     assert shown["rows"][0]["url"] == "/api/v3/repos/pallets/flask"
