@@ -3,6 +3,8 @@
 Names are Prometheus' without `forewarm_`. A label set beyond `most` counts under `other` in the
 labels that `folds` names, so that nobody makes series by asking for odd things. `shown` is the same
 for /metrics, where a measure with 0 isn't: routes, webhooks and the rest are the dashboard's.
+What is `passing` has labels that soon mean nothing any more: it isn't rolled up, and is read for
+two hours.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ class Measure:
     most: int
     folds: tuple[str, ...] = ()
     shown: int = 0
+    passing: bool = False
 
     def folded(self, values: tuple[str, ...]) -> tuple[str, ...]:
         """What a label set counts as where there are too many."""
@@ -167,6 +170,7 @@ _ROWS = (
         "Resident memory of each process.",
         most=64,
         folds=("process",),
+        passing=True,
     ),
     Measure("redis_memory_bytes", "gauge", (), "Redis' memory in use.", most=1),
     Measure("redis_memory_limit_bytes", "gauge", (), "Its maxmemory; 0 for none.", most=1),

@@ -62,8 +62,8 @@ class Readings:
         Raises ValueError for an unknown label, StoreUnavailable, DatabaseUnavailable.
         """
         chosen = _chooser(measure, labels)
-        if base == TEN:
-            return list(self._from_redis(measure, chosen, TEN, span))
+        if base == TEN or measure.passing:
+            return list(self._from_redis(measure, chosen, min(base, MINUTE), span))
         if base == MINUTE:
             return self._minutes(measure, chosen, span, step)
         return self._longer(measure, chosen, base, span, step)

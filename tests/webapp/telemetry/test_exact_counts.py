@@ -1,8 +1,9 @@
-"""Real server processes: each request counts once, through workers' restarts and the server's."""
+"""Real server processes: each request counts once, and is told once, through restarts."""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections import Counter
@@ -56,6 +57,17 @@ def counted(measured: Measured) -> Counter[str]:
     return found
 
 
+LINE = re.compile(r"webapp\.telemetry\.recorder: ([A-Z]+) \w+ (?:count=(\d+)|/)")
+
+
+def told(log: Path) -> Counter[str]:
+    """What the log says, by outcome: hits as their number, anything else as a line."""
+    found: Counter[str] = Counter()
+    for outcome, number in LINE.findall(log.read_text()):
+        found[outcome] += int(number or 1)
+    return found
+
+
 def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
     while not condition():
@@ -68,7 +80,7 @@ def test_four_processes_count_exactly_through_a_restart(
 ) -> None:
     """The long form also has the workers replaced while the server runs."""
     measured = Measured(environ["REDIS_URL"])
-    log = tmp_path / "server.log"
+    log, again = tmp_path / "server.log", tmp_path / "again.log"
     with serve(environ, log, workers=4) as server:
         answered = ask(server, 240)
         if LONG:
@@ -77,7 +89,8 @@ def test_four_processes_count_exactly_through_a_restart(
             wait_ready(server, log)
             answered += ask(server, 2_400)
     assert counted(measured) == answered
-    with serve(environ, log, workers=4 if LONG else 1) as server:
+    with serve(environ, again, workers=4 if LONG else 1) as server:
         answered += ask(server, 240)
     assert counted(measured) == answered
+    assert told(log) + told(again) == answered
     measured.close()

@@ -232,6 +232,19 @@ def test_a_gauges_last_reading_is_its_value(measured: Measured) -> None:
     assert measured.metrics.latest("queue_depth") == {("upkeep",): 2.5}
 
 
+def test_what_passes_is_read_while_redis_has_it(measured: Measured) -> None:
+    process = measured.process()
+    process.counts.set("process_memory_bytes", "web", "host:1", value=1e8)
+    process.deliver()
+    measured.clock.now += 90
+    measured.rollup.run()
+    assert written(measured, "metric_minutes") == []
+    found = measured.metrics.series(
+        "process_memory_bytes", since=NOON, until=NOON + 60, step=60, by=["role"]
+    )
+    assert found["web",] == [Sample(NOON, 1, 1e8)]
+
+
 def test_without_postgresql_the_last_two_hours_are_left(measured: Measured, away: Measured) -> None:
     minutes(measured, 30)
     measured.rollup.run()
