@@ -137,9 +137,15 @@ def composed(
             parts.append(part)
             values[f"q{name}"] = pattern
     if org:
-        # By name an owner's rows are a range of all: "0" follows "/".
-        parts.append(_ORG_BY_NAME if sort == "name" else _ORG)
         values["org"] = org.lower()
+        if q:
+            parts = [
+                _ORG_AND_Q.replace(
+                    "true", " and ".join(parts).replace("r.search", "o.search || ''")
+                )
+            ]
+        else:
+            parts.append(_ORG_BY_NAME if sort == "name" else _ORG)
     if language:
         parts.append("r.language_key = lower(%(language)s)")
         values["language"] = language
@@ -163,7 +169,14 @@ def composed(
 
 
 _ORG: LiteralString = "r.owner_key = %(org)s"
+# By name an owner's rows are a range of all: "0" follows "/".
 _ORG_BY_NAME: LiteralString = "r.name_key > %(org)s || '/' and r.name_key < %(org)s || '0'"
+# One owner's rows are few: their part of an index is read with what q looks in, before any row is
+# fetched. The trigrams' index would be read for all owners.
+_ORG_AND_Q: LiteralString = (
+    "r.id in (select o.id from repositories o"
+    " where o.name_key > %(org)s || '/' and o.name_key < %(org)s || '0' and true)"
+)
 # Constants, so that the partial indexes prove themselves useful.
 _VISIBILITY: MappingProxyType[Visibility, LiteralString] = MappingProxyType(
     {

@@ -47,23 +47,11 @@ template term test text theme thread tiny token tool trace track tree trigger tu
 unit update vault vector video view virtual visual voice watch wave web widget window wire
 work worker yaml zone
 """
-_SYLLABLES = (
-    "ba",
-    "cor",
-    "di",
-    "el",
-    "fa",
-    "gri",
-    "ho",
-    "in",
-    "ju",
-    "kal",
-    "lo",
-    "mir",
-    "no",
-    "pra",
-)
-WORDS = (*_TEXT.split(), *map("".join, product(_SYLLABLES, repeat=3)))
+_SYLLABLES = """
+ab bak cor dim el fru gam hol ix jun kev lom mu nor opt pru quo res sil tam ur vex wom yar zed
+bri cla dro esk fli gno hay ink jov kra lud myn neb osc pyx rhu spo thi ulm vor wyn zan cho dux
+"""
+WORDS = (*_TEXT.split(), *map("".join, product(_SYLLABLES.split(), repeat=2)))
 """From frequent to rare."""
 WORD_SHARES = tuple(accumulate(1 / (place + 20) for place in range(len(WORDS))))
 PROSE = (
