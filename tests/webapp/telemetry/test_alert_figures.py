@@ -448,33 +448,34 @@ def test_a_redis_without_a_limit_fills_its_machine(sources: Sources) -> None:
 # Away
 
 
-@pytest.mark.parametrize("rule", sorted(BY_NAME))
-def test_what_cannot_be_asked_is_no_data(rule: str) -> None:
+@pytest.fixture(scope="module")
+def away() -> Iterator[Measured]:
+    """Neither Redis nor PostgreSQL."""
     nowhere = "redis://127.0.0.1:1/0"
     metered = Metered(nowhere)
     jobs = Jobs(Secret(nowhere))
     nobody = cast(Any, None)
-    measured = Measured(
+    least = {"HOST": "127.0.0.1", "REDIS_URL": nowhere, "DATABASE_URL": "postgresql://h/d"}
+    yield Measured(
         metrics=metered.metrics,
         queues=Queues(jobs),
         jobs=jobs,
         budget=Budget(metered.connection),
-        credentials=Credentials(
-            Settings.from_env(
-                {"HOST": "127.0.0.1", "REDIS_URL": nowhere, "DATABASE_URL": "postgresql://h/d"}
-            ),
-            metered.connection,
-        ),
+        credentials=Credentials(Settings.from_env(least), metered.connection),
         redis=metered.connection,
         database=metered.database,
         warming=Runs(metered.database, jobs, nobody, nobody),
         objective=99.9,
     )
-    found = measured.read(BY_NAME[rule])
     metered.close()
     jobs.close()
+
+
+@pytest.mark.parametrize("rule", sorted(BY_NAME))
+def test_what_cannot_be_asked_is_no_data(away: Measured, rule: str) -> None:
     # The ledger and the credentials go by what this process knows.
-    assert (found is None) != rule.startswith(("github_", "credential_"))
+    known = rule.startswith(("github_", "credential_"))
+    assert (away.read(BY_NAME[rule]) is None) != known
 
 
 def test_long_windows_are_not_read_each_time(sources: Sources) -> None:

@@ -19,7 +19,7 @@ from webapp.telemetry.alert_notices import Group, Silence, Timing, tell
 from webapp.telemetry.alert_rules import NoData, Rule, Severity, named
 from webapp.telemetry.alerts import Alert, Key, Reading, State, new, step
 
-EXAMPLES = 3_000 if os.environ.get("FOREWARM_LONG") else 30
+EXAMPLES = 3_000 if os.environ.get("FOREWARM_LONG") else 20
 TIMING = Timing(every=60, group_wait=30, group_interval=300, repeat=3600)
 
 
