@@ -377,9 +377,9 @@ def test_it_leaves_a_quarter_to_interactive_requests_while_they_drain_the_budget
     run = runs.begin([f"psf/warmed-{number}" for number in range(limit)], "api")
     forewarm.get("/repos/pallets/flask")  # hears of the limit
     with ThreadPoolExecutor(1) as worker:
-        turn = worker.submit(runs.turn, run)
+        turns = worker.submit(finished, runs, run)
         answers = [forewarm.get(f"/repos/pallets/wanted-{number}") for number in range(limit)]
-        assert isinstance(turn.exception(30), OutOfBudget)
+        assert isinstance(turns.exception(30), OutOfBudget)
     calls = [call for call in github.requests("/repos/") if call.status == 200]
     warming = [place for place, call in enumerate(calls) if "psf/warmed-" in call.target]
     assert warming
