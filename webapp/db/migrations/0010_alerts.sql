@@ -39,7 +39,7 @@ create table alert_clocks (
     wake_at      timestamptz
 );
 
-insert into alert_clocks values ('evaluation', 'epoch', null);
+insert into alert_clocks values ('evaluation', now(), null);
 
 create table silences (
     id         bigint generated always as identity primary key,
