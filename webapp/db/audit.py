@@ -33,6 +33,11 @@ def audit_latest(conn: Connection, *, limit: int = 100, before: int | None = Non
     return rows(conn, "audit_latest", Act, before=last, rows=limit)
 
 
+def audit_purges(conn: Connection, tag: str, *, since: datetime, limit: int) -> list[Act]:
+    """The last purges of a tag by hand since a moment, the last first."""
+    return rows(conn, "audit_purges", Act, tag=tag, since=since, rows=limit)
+
+
 def audit_prune(conn: Connection, *, before: datetime, limit: int = 1_000) -> int:
     """Forget acts noted before a moment, the oldest first, `limit` at most; how many."""
     return execute(conn, "audit_prune", before=before, rows=limit)

@@ -112,6 +112,11 @@ def deliveries_recent(conn: Connection, *, since: datetime, rows: int) -> list[D
     return statements.rows(conn, "deliveries_recent", Delivery, since=since, rows=rows)
 
 
+def deliveries_of_repo(conn: Connection, owner: str, repo: str, *, rows: int) -> list[Delivery]:
+    """The last `rows` deliveries about a repository (names in lower case), the last first."""
+    return statements.rows(conn, "deliveries_of_repo", Delivery, owner=owner, repo=repo, rows=rows)
+
+
 def deliveries_counted(conn: Connection, *, since: datetime) -> list[Counted]:
     """Deliveries since a moment by event and action, the most frequent first."""
     return statements.rows(conn, "deliveries_counted", Counted, since=since)

@@ -140,6 +140,24 @@ def purges_hard(conn: Connection, *, since: datetime) -> list[str]:
     return [row[0] for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class JournalledPurge:
+    """A row of the purge journal; `applied_at` is None while Redis has not heard it."""
+
+    hard: bool
+    cause: str
+    detail: str
+    created_at: datetime
+    applied_at: datetime | None
+
+
+def purges_of_tag(
+    conn: Connection, tag: str, *, since: datetime, rows: int
+) -> list[JournalledPurge]:
+    """The last `rows` noted purges of a tag since a moment, the last first."""
+    return statements.rows(conn, "purges_of_tag", JournalledPurge, tag=tag, since=since, rows=rows)
+
+
 def purges_prune(conn: Connection, *, before: datetime, rows: int = 1_000) -> int:
     """Forget purges noted before a moment and applied, the oldest first, `rows` at most."""
     return execute(conn, "purges_prune", before=before, rows=rows)

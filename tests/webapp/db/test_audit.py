@@ -12,7 +12,7 @@ import pytest
 from script.embedded import Postgres
 from tests.stores import drop_database
 from tests.webapp.db import plans
-from webapp.db.audit import audit_latest, audit_note, audit_prune
+from webapp.db.audit import audit_latest, audit_note, audit_prune, audit_purges
 from webapp.db.migrate import upgrade
 from webapp.secret import Secret
 
@@ -53,6 +53,8 @@ PARAMETERS = {
     "what": "job retried",
     "target": "1",
     "detail": "",
+    "tag": "repo:o/r",
+    "since": datetime.now(UTC) - timedelta(hours=2),
     "rows": 100,
 }
 
@@ -80,6 +82,15 @@ def test_acts_are_read_further_back_by_the_last_ones_id(conn: Conn) -> None:
     ids = [each.id for each in (*first, *second)]
     assert ids == sorted(ids, reverse=True)
     assert len(set(ids)) == 4
+
+
+def test_purges_by_hand_are_found_by_the_tag(conn: Conn) -> None:
+    since = datetime.now(UTC) - timedelta(minutes=1)
+    for target in ("repo:o/r all", "repo:o/r2", "org:o repo:o/r"):
+        audit_note(conn, who="admin", what="cache purged hard", target=target, detail="")
+    audit_note(conn, who="admin", what="job retried", target="repo:o/r", detail="")
+    found = audit_purges(conn, "repo:o/r", since=since, limit=9)
+    assert [act.target for act in found] == ["org:o repo:o/r", "repo:o/r all"]
 
 
 def test_old_acts_are_forgotten_some_at_a_time(conn: Conn) -> None:

@@ -95,6 +95,16 @@ def test_a_delivery_is_due_to_one_sweeper_alone(url: str, conn: Conn) -> None:
         other.commit()
 
 
+def test_a_repositorys_deliveries_come_the_last_first(conn: Conn) -> None:
+    for number, repo in enumerate(("flask", "click", "flask", "")):
+        received_at = NOW + number * SECOND
+        row = replace(ROW, delivery=f"g-{number}", repo=repo, received_at=received_at)
+        deliveries.delivery_note(conn, row)
+    found = deliveries.deliveries_of_repo(conn, "pallets", "flask", rows=9)
+    assert [row.delivery for row in found] == ["g-2", "g-0"]
+    assert len(deliveries.deliveries_of_repo(conn, "pallets", "flask", rows=1)) == 1
+
+
 def test_deliveries_are_counted_by_event_and_action(conn: Conn) -> None:
     for number in range(3):
         deliveries.delivery_note(conn, replace(ROW, delivery=f"g-{number}", lag=float(number)))
@@ -156,7 +166,9 @@ def test_a_list_is_owed_once_more_where_its_change_is_young(
 
 PARAMETERS: dict[str, object] = {
     **{name: ["repo:a/b"] for name in ("hard_tags", "soft_tags", "list_tags")},
-    **dict.fromkeys(("event", "action", "owner", "repo", "cause", "detail"), "x"),
+    **dict.fromkeys(("event", "action", "cause", "detail"), "x"),
+    "owner": "o2",
+    "repo": "r51",
     **dict.fromkeys(("now", "received_at", "next_look_at"), NOW),
     "tags": ["repos:o77"],
     "delivery": "g-77",
@@ -174,8 +186,9 @@ def filled(url: str) -> Iterator[Conn]:
     """Enough rows that a planner would rather not read them all."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
-            "insert into webhook_deliveries (delivery, event, hard_tags, soft_tags, list_tags,"
-            " received_at, purged_at, next_look_at) select 'g-' || n, 'push', '{}', '{}', '{}',"
+            "insert into webhook_deliveries (delivery, event, owner, repo, hard_tags, soft_tags,"
+            " list_tags, received_at, purged_at, next_look_at)"
+            " select 'g-' || n, 'push', 'o' || n %% 7, 'r' || n %% 300, '{}', '{}', '{}',"
             " %(now)s - n * interval '1 minute', now(),"
             " case when n <= 20 then %(now)s - interval '14 days' end"
             " from generate_series(1, 20000) n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -213,7 +214,7 @@ def test_every_file_is_one_statement_that_says_what_it_serves(name: str) -> None
     text = statements.load(name)
     assert text.startswith("-- Serves: ")
     assert "-- Index: " in text
-    assert ";" not in text
+    assert ";" not in re.sub(r"--[^\n]*", "", text)
 
 
 PARAMETERS: dict[str, object] = {
@@ -222,6 +223,7 @@ PARAMETERS: dict[str, object] = {
     "unused_since": NOW - timedelta(days=7),
     "rows": 100,
     "tags": ["repo:o/77"],
+    "tag": "owner:o77",
     **dict.fromkeys(("link", "content_type", "request_id", "etag", "last_modified")),
     **dict.fromkeys(("path", "accept", "api_version"), ""),
     "status": 200,

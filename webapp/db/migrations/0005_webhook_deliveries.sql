@@ -20,6 +20,9 @@ create table webhook_deliveries (
 
 create index webhook_deliveries_received_at on webhook_deliveries (received_at);
 
+create index webhook_deliveries_repo on webhook_deliveries (owner, repo, received_at)
+    where repo <> '';
+
 -- Almost always few: what came in the last half minute, and what a sweep must pick up.
 create index webhook_deliveries_next_look on webhook_deliveries (next_look_at)
     where next_look_at is not null;

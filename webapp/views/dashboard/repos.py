@@ -15,6 +15,7 @@ from webapp.errors import DatabaseUnavailable, GitHubUnavailable, RequestRefused
 from webapp.github.client import Asker
 from webapp.hitpath import PREFIX
 from webapp.policy import RESOURCES
+from webapp.reports import repository as repository_report
 from webapp.reports import wording
 from webapp.reports.periods import Window
 from webapp.services import Services
@@ -89,6 +90,7 @@ def add(views: Blueprint, services: Services, guard: Guard, frame: Frame) -> Non
             item=item,
             charts=_charts(item["history"]),
             entries=_entries(services, guard, item["full_name"]),
+            changes=repository_report.changes(services, item["full_name"], datetime.now(UTC)),
         )
 
 
