@@ -21,7 +21,8 @@ from webapp.shares import Shares
 QUIET = 0.02  # seconds in which nobody came: the gathering is over
 LINGER = 0.2  # seconds that it takes at most
 
-Fetch = Callable[[Sequence[str], Asker], Batch]
+Fetch = Callable[[Sequence[str], Asker, float], Batch]
+"""Of names, for someone, in so many seconds."""
 
 
 class _Flight:
@@ -83,7 +84,8 @@ class Gathering:
             with self._shares.fetching():
                 with self._lock:
                     self._boarding, self._flying = None, flight
-                flight.batch = self._fetch(list(flight.names), asker)
+                left = deadline - time.monotonic()
+                flight.batch = self._fetch(list(flight.names), asker, left)
         except ForewarmError as error:
             flight.failure = error
         finally:

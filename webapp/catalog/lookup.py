@@ -33,6 +33,7 @@ from webapp.policy import REPO, Periods, match
 from webapp.shares import Shares
 
 GRAPHQL = 7.0  # seconds of the deadline that GraphQL may take
+LEAST = 1.0  # seconds, however long others were waited for
 WRITTEN = 0.25  # seconds to wait for the catalog to have what GitHub said
 JOURNAL = timedelta(hours=24)
 """How far back hard purges are known."""
@@ -232,7 +233,7 @@ class Lookup:
                 batch = self._gathering.ask(names[0], asker).only(names)
             else:
                 with self._shares.fetching():
-                    batch = self._fetch(names, asker)
+                    batch = self._fetch(names, asker, DEADLINE)
         except ForewarmError as error:
             return Batch(failed=dict.fromkeys(names, error))
         if left := list(batch.failed):
@@ -240,9 +241,9 @@ class Lookup:
             batch.add(self._details.fetch(left, asker, base_url, deadline))
         return batch
 
-    def _fetch(self, names: Sequence[str], asker: Asker) -> Batch:
+    def _fetch(self, names: Sequence[str], asker: Asker, seconds: float) -> Batch:
         """A batch, in the catalog by the time it is given."""
-        batch = self._batches.fetch(names, asker, GRAPHQL)
+        batch = self._batches.fetch(names, asker, max(LEAST, min(GRAPHQL, seconds)))
         by_time: dict[float, list[Found]] = {}
         for found in batch.found.values():
             by_time.setdefault(found.asked_at, []).append(found)

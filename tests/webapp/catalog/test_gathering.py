@@ -32,7 +32,7 @@ class Source:
         self.go = threading.Semaphore(0)
         self.failure: Exception | None = None
 
-    def __call__(self, names: Sequence[str], asker: Asker) -> Batch:
+    def __call__(self, names: Sequence[str], asker: Asker, seconds: float) -> Batch:
         self.asked.append(list(names))
         assert self.go.acquire(timeout=10)
         if self.failure:
