@@ -122,7 +122,7 @@ def _house(latency_ms: float) -> Iterator[tuple[StandIn, Server]]:
             stderr=subprocess.DEVNULL,
         )
         stack.callback(worker.wait)
-        stack.callback(worker.kill)
+        stack.callback(worker.terminate)  # its own child with it
         yield github, stack.enter_context(serve(environ, folder / "web.log", WEB_PROCESSES))
 
 
