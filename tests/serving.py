@@ -169,7 +169,7 @@ def wait_ready(server: Server, log: Path) -> None:
         try:
             if requests.get(f"{server.url}/healthz", timeout=1).ok:
                 return
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             time.sleep(0.02)
     raise AssertionError(f"the server is not ready:\n{log.read_text()}")
 
