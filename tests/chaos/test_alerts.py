@@ -44,9 +44,11 @@ minimum_samples = 20
 critical = 2
 for = 2
 keep_firing_for = 0
+[scheduler_heartbeat]
+enabled = false
 """
 SLOW_MS = 4_000 if LONG else 300
-PATIENCE = 1_200.0 if LONG else 30.0
+PATIENCE = 1_200.0 if LONG else 60.0
 SECRET = "signs alerts"
 ACCOUNT = "forewarm-bot"
 EXPECTED = {"github_budget", "latency_p95", "worker_heartbeat"}
