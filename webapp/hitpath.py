@@ -47,10 +47,13 @@ if TYPE_CHECKING:
 
 PREFIX = "/api/v3"
 READS = frozenset({"GET", "HEAD"})
+_HIT, _NEGATIVE = Outcome.HIT.value, Outcome.NEGATIVE.value
 REMEMBERED_MAX = 512  # characters of a path and query whose key is remembered
 
 Hit = tuple[str, str, str, str, str, float]
 """resource, outcome, path, kind of scope, shelf, seconds"""
+Tally = dict[tuple[str, str, str, str, str], list[float]]
+"""Hits by all but their seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +152,10 @@ class HitPath:
         if scope.kind == "service" and not found.entry.negative:
             self._demand.append(lookup.asked)
         if self._hits is not None:
-            outcome = Outcome.NEGATIVE if found.entry.negative else Outcome.HIT
+            outcome = _NEGATIVE if found.entry.negative else _HIT
             seconds = time.perf_counter() - began
             resource = lookup.match.resource.name
-            self._hits.append((resource, outcome.value, lookup.path, scope.kind, shelf, seconds))
+            self._hits.append((resource, outcome, lookup.path, scope.kind, shelf, seconds))
         return body
 
     def _from_redis(self, key: str, lookup: Lookup) -> NearEntry | None:

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from itertools import repeat
+from operator import mul
 from typing import Any
 
 from flask import Flask, Response, g, request
 from flask.signals import request_finished, request_started
 
 from webapp import policy
-from webapp.hitpath import Hit
+from webapp.hitpath import Tally
 from webapp.outcome import Outcome
 from webapp.signals import (
     job_ran,
@@ -28,7 +29,7 @@ from webapp.signals import (
     webhook_received,
 )
 from webapp.telemetry.counts import Counts
-from webapp.telemetry.histogram import Histogram, microseconds
+from webapp.telemetry.histogram import MOST_US, Histogram
 from webapp.telemetry.routes import mirror_route, mirrored, route
 
 HITS = frozenset({Outcome.HIT.value, Outcome.NEGATIVE.value})
@@ -71,20 +72,25 @@ class Listening:
         request_started.disconnect(self._request_started)
         request_finished.disconnect(self._request_finished)
 
-    def hits(self, hits: Sequence[Hit]) -> None:
+    def hits(self, tally: Tally) -> None:
         """Count a flush's hits (see recorder.py), many at once: equal ones are one step."""
-        tally: Counter[tuple[str, str, str, str, int]] = Counter(
-            (resource, outcome, policy.match(path).pattern, shelf, microseconds(seconds))
-            for resource, outcome, path, _, shelf, seconds in hits
-        )
         histograms: dict[tuple[str, tuple[str, ...]], Histogram] = {}
-        for (resource, outcome, pattern, shelf, us), number in tally.items():
-            for series in (
-                ("request_duration_seconds", (resource, outcome)),
-                ("cache_read_duration_seconds", (shelf,)),
-                ("route_duration_seconds", (mirror_route("GET", pattern), outcome)),
-            ):
-                histograms.setdefault(series, Histogram()).record_us(us, number)
+        for (resource, outcome, path, _, shelf), times in tally.items():
+            called = mirror_route("GET", policy.match(path).pattern)
+            merged = [
+                histograms.setdefault(series, Histogram())
+                for series in (
+                    ("request_duration_seconds", (resource, outcome)),
+                    ("cache_read_duration_seconds", (shelf,)),
+                    ("route_duration_seconds", (called, outcome)),
+                )
+            ]
+            equal = Counter(map(int, map(mul, times, repeat(1e6))))
+            own = Histogram()
+            for us, number in equal.items():
+                own.record_us(min(us, MOST_US), number)
+            for each in merged:
+                each.merge(own)
         for (name, values), histogram in histograms.items():
             self._counts.merge(name, values, histogram)
 

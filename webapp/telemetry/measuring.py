@@ -6,11 +6,11 @@ The recorder flushes it every 5 s and at the process' end. With TELEMETRY=off it
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from flask import Flask
 
-from webapp.hitpath import Hit
+from webapp.hitpath import Tally
 from webapp.telemetry.counts import Counts
 from webapp.telemetry.delivery import Deliveries
 from webapp.telemetry.gauges import Gauges
@@ -47,10 +47,10 @@ class Measuring:
         """Hear nothing more; what is counted is still delivered by the next flush."""
         self._listening.stop()
 
-    def hits(self, hits: Sequence[Hit]) -> None:
+    def hits(self, tally: Tally) -> None:
         """Take a flush's hits."""
         if self._on:
-            self._listening.hits(hits)
+            self._listening.hits(tally)
 
     def flush(self) -> None:
         """Deliver what was counted; what Redis can't take now is kept."""
