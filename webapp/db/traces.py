@@ -61,6 +61,17 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
+class CalledUrl:
+    """What was asked of GitHub, without its query; the slowest call's trace."""
+
+    url: str
+    calls: int
+    mean_ms: float
+    most_ms: float
+    trace_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class _Dropped:
     dropped: int
 
@@ -100,6 +111,14 @@ def traces_failed(conn: Connection, search: Search) -> list[TracedTransaction]:
 def traces_of_route(conn: Connection, search: Search) -> list[TracedTransaction]:
     """Those called so."""
     return rows(conn, "traces_of_route", TracedTransaction, **_columns(search))
+
+
+def traces_calls(
+    conn: Connection, api_url: str, *, since: datetime, until: datetime, traces: int, limit: int
+) -> list[CalledUrl]:
+    """The slowest URLs below `api_url` that the newest `traces` of a period called."""
+    span = {"since": since, "until": until, "traces": traces}
+    return rows(conn, "traces_calls", CalledUrl, api_url=api_url, rows=limit, **span)
 
 
 def trace_get(

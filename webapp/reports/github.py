@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,6 +13,7 @@ from webapp.github.limits import Lane
 from webapp.github.points import Tally, Totals
 from webapp.reports import wording
 from webapp.reports.periods import Window
+from webapp.reports.upstream_paths import UpstreamPath, slowest_paths
 from webapp.reports.verdicts import Bounds, State, Verdict, worst
 from webapp.services import Services
 from webapp.telemetry.gauges import CREDENTIALS_MAX
@@ -59,7 +61,8 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class GitHubReport:
-    """The page's and its twin's content. `calls` by (resource, status, lane)."""
+    """The page's and its twin's content. `calls` by (resource, status, lane); `paused` are
+    credentials that a secondary limit keeps from calling, until when."""
 
     window: Window
     budgets: list[Budget]
@@ -67,6 +70,17 @@ class GitHubReport:
     before: Totals
     calls: Mapping[tuple[str, str, str], int]
     latency: Mapping[str, Histogram]
+    paused: Mapping[str, datetime]
+    slowest: Sequence[UpstreamPath]
+
+    @property
+    def refused(self) -> dict[str, dict[str, int]]:
+        """Calls that GitHub answered with 403 or 429, by resource; mostly limits, not only."""
+        found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        for (resource, status, _), number in sorted(self.calls.items()):
+            if status in LIMITED:
+                found[resource][status] = found[resource].get(status, 0) + number
+        return dict(found)
 
     @property
     def verdicts(self) -> list[Verdict]:
@@ -109,6 +123,9 @@ class GitHubReport:
                 }
                 for resource, each in self.latency.items()
             },
+            "refused": self.refused,
+            "paused": {name: until.isoformat() for name, until in self.paused.items()},
+            "slowest": [each.as_json() for each in self.slowest],
         }
 
 
@@ -130,7 +147,26 @@ def report(services: Services, window: Window) -> GitHubReport:
         before=points.totals(earlier.since.timestamp(), earlier.now.timestamp()),
         calls={(a, b, c): each.count for (a, b, c), each in calls.items()},
         latency={name: each.histogram or Histogram() for (name,), each in latency.items()},
+        paused=pauses(services, window.now),
+        slowest=slowest_paths(services, window),
     )
+
+
+def pauses(services: Services, now: datetime) -> dict[str, datetime]:
+    """Our own credentials that a secondary limit pauses now, and until when."""
+    found = {}
+    for credential in _ours(services):
+        until = services.budget.paused_until(credential)
+        if until > now.timestamp():
+            found[credential] = datetime.fromtimestamp(until, UTC)
+    return found
+
+
+def _ours(services: Services) -> Sequence[str]:
+    try:
+        return services.credentials.ids()[:CREDENTIALS_MAX]
+    except (CredentialRefused, GitHubUnavailable):
+        return ()
 
 
 def budgets(services: Services, now: datetime) -> list[Budget]:
@@ -138,12 +174,8 @@ def budgets(services: Services, now: datetime) -> list[Budget]:
 
     Without Redis as this process knows them.
     """
-    try:
-        ids = services.credentials.ids()[:CREDENTIALS_MAX]
-    except (CredentialRefused, GitHubUnavailable):
-        return []
     found = []
-    for credential in ids:
+    for credential in _ours(services):
         for resource in RESOURCES:
             limits = services.budget.limits(credential, resource)
             if not limits.limit or limits.reset <= now.timestamp():

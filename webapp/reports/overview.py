@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from webapp.errors import BrokerUnavailable, DatabaseUnavailable, StoreUnavailable
 from webapp.reports import alerts, cache, database, github, jobs, requests, warming, webhooks
 from webapp.reports.periods import Window
-from webapp.reports.reads import Reads, read, read_whole
+from webapp.reports.reads import Reads, quantiles_before, read, read_whole
 from webapp.reports.verdicts import Verdict, worst
 from webapp.services import Services
 
@@ -28,6 +28,7 @@ class Overview:
     verdicts: list[Verdict]
     reads: Reads | None
     before: Reads | None
+    p95_before: Sequence[float | None]
     points: tuple[int, int] | None  # spent, saved
 
     def as_json(self) -> dict[str, object]:
@@ -47,11 +48,11 @@ class Overview:
 def report(services: Services, window: Window) -> Overview:
     """Never raises over a store that is away."""
     reads = before = points = None
+    p95_before: Sequence[float | None] = ()
     try:
-        reads, before = (
-            read(services.metrics, window),
-            read_whole(services.metrics, window.before()),
-        )
+        metrics = services.metrics
+        reads, before = read(metrics, window), read_whole(metrics, window.before())
+        p95_before = quantiles_before(metrics, window, 0.95)
         totals = services.points.totals(window.since.timestamp(), window.now.timestamp()).all
         points = (totals.spent, totals.saved)
     except AWAY:
@@ -70,7 +71,7 @@ def report(services: Services, window: Window) -> Overview:
             cache.freshness(reads, before),
             *verdicts,
         ]
-    return Overview(window, verdicts, reads, before, points)
+    return Overview(window, verdicts, reads, before, p95_before, points)
 
 
 def _budget(services: Services, window: Window) -> list[Verdict]:

@@ -123,6 +123,16 @@ def read(metrics: Metrics, window: Window) -> Reads:
     return Reads(window, numbers, durations, by_step, durations_by_step)
 
 
+def quantiles_before(metrics: Metrics, window: Window, share: float) -> list[float | None]:
+    """Seconds, step by step, of the period before; None where there were no answers. Raises as
+    `read`."""
+    before = window.before()
+    since, step = before.since.timestamp(), int(before.step.total_seconds())
+    until = before.until.timestamp()
+    found = metrics.series(MEASURE, since=since, until=until, step=step).get((), [])
+    return [each.quantile(share) for each in found] or [None] * before.steps
+
+
 def read_whole(metrics: Metrics, window: Window) -> Reads:
     """Of the period as a whole, to compare with. Raises as `read`."""
     totals = metrics.totals(

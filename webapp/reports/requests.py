@@ -6,12 +6,13 @@ Figures are the mirror's and the API's; the dashboard's own pages and health che
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from webapp.outcome import Outcome
 from webapp.reports import wording
 from webapp.reports.periods import Window
-from webapp.reports.reads import Reads, read, read_whole
+from webapp.reports.reads import Reads, quantiles_before, read, read_whole
 from webapp.reports.verdicts import Bounds, Verdict
 from webapp.services import Services
 from webapp.telemetry.histogram import Histogram, edge_of
@@ -59,6 +60,7 @@ class Requests:
 
     reads: Reads
     before: Reads
+    p95_before: Sequence[float | None]
     routes: list[Route]
 
     @property
@@ -93,6 +95,7 @@ def report(services: Services, window: Window) -> Requests:
     return Requests(
         reads=read(metrics, window),
         before=read_whole(metrics, window.before()),
+        p95_before=quantiles_before(metrics, window, 0.95),
         routes=routes(metrics, window),
     )
 

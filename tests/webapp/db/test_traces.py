@@ -100,6 +100,13 @@ PARAMETERS: dict[str, Mapping[str, object]] = {
     "trace_add": COLUMNS,
     "trace_detail_add": COLUMNS,
     "trace_get": {"trace_id": UUID(int=77), "limit": 500},
+    "traces_calls": {
+        "api_url": "https://api.github.com/",
+        "since": NOW - HOUR,
+        "until": NOW,
+        "traces": 100,
+        "rows": 10,
+    },
     "traces_failed": traces._columns(replace(OF_A_DAY, route=None)),
     "traces_of_route": traces._columns(OF_A_DAY),
     "traces_prune": {"before": NOW, "bytes_most": 1},
@@ -152,6 +159,31 @@ def test_a_trace_is_all_of_its_transactions(conn: psycopg.Connection[Any]) -> No
     assert [each.transaction_id for each in found] == [f"{1:016x}", f"{2:016x}"]
     assert found[0].detail == {"spans": [["a", None, 1.0]]}
     assert traces.trace_get(conn, UUID(int=6)) == []
+
+
+def test_the_slowest_urls_called_are_told_without_their_queries(
+    conn: psycopg.Connection[Any],
+) -> None:
+    def call(ms: float, url: str) -> list[object]:
+        return ["a", None, 1.0, ms, "GET api", "external.http", False, 1, {"url": url}]
+
+    api = "https://api.github.com/"
+    spans = [call(20.0, f"{api}repos/a/b?page=2"), call(9.0, "https://elsewhere/"), ["x"] * 9]
+    add(
+        conn,
+        transaction(1, NOW, trace_id=UUID(int=5), detail={"spans": spans}),
+        transaction(
+            2, NOW, trace_id=UUID(int=6), detail={"spans": [call(40.0, f"{api}repos/a/b")]}
+        ),
+        transaction(3, NOW, detail={"spans": [call(30.0, f"{api}orgs/a")]}),
+    )
+    period = {"since": NOW - HOUR, "until": NOW + HOUR}
+    found = traces.traces_calls(conn, api, traces=100, limit=9, **period)
+    assert [(each.url, each.calls, each.mean_ms, each.most_ms) for each in found] == [
+        (f"{api}repos/a/b", 2, 30.0, 40.0),
+        (f"{api}orgs/a", 1, 30.0, 30.0),
+    ]
+    assert found[0].trace_id == UUID(int=6)
 
 
 # Room

@@ -11,6 +11,7 @@ from webapp.policy import RESOURCES
 from webapp.reports import cache as reports
 from webapp.reports import wording
 from webapp.reports.cache import CacheReport
+from webapp.reports.releases import releases
 from webapp.services import Services
 from webapp.views.api.operators import EntriesQuery, PurgeBody, asked_entry, purge_named
 from webapp.views.dashboard.drawings import hit_rate, outcomes
@@ -26,6 +27,7 @@ def add(views: Blueprint, services: Services, guard: Guard, frame: Frame) -> Non
         """What is answered without GitHub, and what isn't, and why."""
         window = frame.window()
         report = reports.report(services, window)
+        marks = releases(services, window)
         path = request.args.get("path", "").strip()
         why, problem = _why(services, guard, path) if path else (None, "")
         return frame.page(
@@ -34,7 +36,7 @@ def add(views: Blueprint, services: Services, guard: Guard, frame: Frame) -> Non
             window,
             verdicts=report.verdicts,
             tiles=_tiles(report),
-            charts=[hit_rate(report.reads), outcomes(report.reads)],
+            charts=[hit_rate(report.reads, marks), outcomes(report.reads, marks)],
             outcomes=[each.value for each in Outcome],
             resources=[
                 (row.name, [report.reads.numbers[row.name, each] for each in Outcome])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
 
 from webapp.reports import wording
 from webapp.reports.reads import FAMILIES, Reads
+from webapp.reports.releases import Releases
 from webapp.views.charts import Chart, Series, chart
-
-Releases = list[tuple[datetime, str]]
 
 FAMILY_WORDS = {
     "hit": "hit",
@@ -39,14 +38,21 @@ def outcomes(reads: Reads, releases: Releases | None = None) -> Chart:
     )
 
 
-def latency(reads: Reads, releases: Releases | None = None) -> Chart:
-    """How long answers take, by quantile."""
+def latency(
+    reads: Reads, earlier: Sequence[float | None] = (), releases: Releases | None = None
+) -> Chart:
+    """How long answers take, by quantile; `earlier` is p95 of the period before, step by step."""
+    before = Series("p95 before", earlier, "tone-2", faint=True)
+    known = any(each is not None for each in earlier)
     return chart(
         "latency",
         "Time to answer",
         [
-            Series(f"p{share:g}", reads.quantiles(share / 100), tone)
-            for share, tone in ((50, "tone-1"), (95, "tone-2"), (99, "tone-3"))
+            *(
+                Series(f"p{share:g}", reads.quantiles(share / 100), tone)
+                for share, tone in ((50, "tone-1"), (95, "tone-2"), (99, "tone-3"))
+            ),
+            *([before] if known else []),
         ],
         reads.window,
         form=wording.duration,

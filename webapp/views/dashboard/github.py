@@ -32,6 +32,9 @@ def add(views: Blueprint, services: Services, _: Guard, frame: Frame) -> None:
             lanes=report.lanes,
             consumers=list(report.totals.consumers.items())[:CONSUMERS_MAX],
             calls=_calls(report),
+            refused=report.refused,
+            paused=report.paused,
+            slowest=report.slowest,
         )
 
 

@@ -11,9 +11,10 @@ from webapp.reports import overview as overviews
 from webapp.reports import wording
 from webapp.reports.overview import Overview
 from webapp.reports.reads import FAMILIES
+from webapp.reports.releases import Releases, releases
 from webapp.reports.verdicts import Verdict
 from webapp.services import Services
-from webapp.views.charts import spark
+from webapp.views.charts import Chart, spark
 from webapp.views.dashboard.drawings import latency, outcomes
 from webapp.views.dashboard.frame import Frame
 from webapp.views.guard import Guard
@@ -33,10 +34,17 @@ def add(views: Blueprint, services: Services, guard: Guard, frame: Frame) -> Non
             window,
             verdicts=_with_sparks(report),
             tiles=_tiles(report),
-            charts=[outcomes(report.reads), latency(report.reads)] if report.reads else [],
+            charts=_charts(report, releases(services, window)),
             asked=report.reads is None or bool(report.reads.number()),
             base_url=guard.base_url() + PREFIX,
         )
+
+
+def _charts(report: Overview, marks: Releases) -> list[Chart]:
+    reads = report.reads
+    if reads is None:
+        return []
+    return [outcomes(reads, marks), latency(reads, report.p95_before, marks)]
 
 
 def _with_sparks(report: Overview) -> list[Verdict]:
