@@ -23,6 +23,8 @@ KINDS: Mapping[str, tuple[str, float]] = {
     "background": ("background", 5.0),
 }
 """The agent's type -> ours, and how many seconds are slow."""
+SHOWN_SCOPES = frozenset({"service", "public"})
+MIRROR = "/api/v3"
 WAITING_MOST = 1_000  # transactions under way
 SPANS_MOST = 300  # of one transaction
 ERRORS_MOST = 10
@@ -111,6 +113,8 @@ def _assembled(event: Mapping[str, Any], waiting: _Waiting, kept: str) -> Detail
     context = event.get("context") or {}
     labels = context.get("tags") or {}
     url = (context.get("request") or {}).get("url") or {}
+    path = str(url.get("pathname", ""))
+    shows_paths = _shows_paths(path, labels)
     began = event["timestamp"]
     return DetailedTransaction(
         began=_EPOCH + timedelta(microseconds=began),
@@ -126,22 +130,30 @@ def _assembled(event: Mapping[str, Any], waiting: _Waiting, kept: str) -> Detail
         failed=event.get("outcome") == "failure",
         kept=kept,
         detail={
-            "url": _short(f"{url.get('pathname', '')}{url.get('search', '')}"),
+            "url": _short(f"{path}{url.get('search', '')}") if shows_paths else "",
             "labels": {name: _label(value) for name, value in labels.items()},
             "errors": [_error(each) for each in waiting.errors],
             "dropped": waiting.dropped + int((event.get("span_count") or {}).get("dropped", 0)),
-            "spans": [_span(each, began) for each in waiting.spans],
+            "spans": [_span(each, began, shows_paths=shows_paths) for each in waiting.spans],
         },
     )
 
 
-def _span(event: Mapping[str, Any], began: int) -> list[object]:
+def _shows_paths(path: str, labels: Mapping[str, object]) -> bool:
+    """Whoever holds a key may read traces, and not what a caller's own token asked for: its scope
+    says so, and writes and refusals of the mirror have none."""
+    scope = labels.get("scope")
+    return scope in SHOWN_SCOPES if scope is not None else not path.startswith(MIRROR)
+
+
+def _span(event: Mapping[str, Any], began: int, *, shows_paths: bool) -> list[object]:
     event = presentable(event)
     composite = event.get("composite") or {}
     kind = ".".join(part for part in (event.get("type"), event.get("subtype")) if part)
     labels = dict((event.get("context") or {}).get("tags") or {})
     http = (event.get("context") or {}).get("http") or {}
-    labels.update({name: http[name] for name in ("url", "status_code") if http.get(name)})
+    told = ("url", "status_code") if shows_paths else ("status_code",)
+    labels.update({name: http[name] for name in told if http.get(name)})
     return [
         event["id"],
         event.get("parent_id"),

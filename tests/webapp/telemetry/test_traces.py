@@ -13,6 +13,7 @@ import pytest
 from script.embedded import Postgres, Valkey
 from tests.serving import ADMIN_PASSWORD, API_KEY, Forewarm
 from tests.standin.accounts import ALICE_TOKEN
+from tests.standin.landmarks import ALICE_PRIVATE
 from tests.standin.process import StandIn
 from tests.webapp.lasting import lasting_environ
 from tests.workers.processes import wait_for
@@ -296,6 +297,21 @@ def test_a_refresh_behind_has_a_trace_of_its_own(written: Forewarm) -> None:
 
 def _asked() -> Any:
     return canonical_target("/orgs/psf", "", "", ""), Asker(SERVICE), None
+
+
+def test_what_a_callers_own_token_asked_for_is_no_key_holders_to_see(written: Forewarm) -> None:
+    written.get(f"/repos/{ALICE_PRIVATE}", ALICE_TOKEN)
+    written.request("PUT", f"/api/v3/repos/{ALICE_PRIVATE}/topics", ALICE_TOKEN, json={"names": []})
+    written.get(f"/repos/{ALICE_PRIVATE}")
+
+    def found() -> list[Mapping[str, Any]]:
+        return [row for row in listed(written) if "api/traces" not in row["route"]]
+
+    wait_for(lambda: len(found()) == 3, "traces")
+    shown = [
+        written.request("GET", f"/api/traces/{row['trace_id']}", API_KEY).text for row in found()
+    ]
+    assert ["alice-only" in each for each in shown] == [True, False, False]
 
 
 def test_a_key_may_read_traces_and_strangers_may_not(written: Forewarm) -> None:
