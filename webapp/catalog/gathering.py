@@ -1,15 +1,16 @@
 """Natural batching: the first name goes at once, those that come while it flies go together next.
 
 One flight at a time. Who comes first after it began leads the next: waits for it to land, lingers
-while others keep coming, and asks for all of them. A name that came late enough to join was asked
-for after it came, so no purge before that is missed.
+while others keep coming or are on their way, and asks for all of them. Each name is asked for after
+who wants it came, so no purge before that is missed.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from webapp.errors import ForewarmError, WaitedTooLong
 from webapp.github.aliases import MOST
@@ -19,7 +20,8 @@ from webapp.github.session import DEADLINE
 from webapp.shares import Shares
 
 QUIET = 0.02  # seconds in which nobody came: the gathering is over
-LINGER = 0.2  # seconds that it takes at most
+LINGER = 0.25  # seconds that it takes at most
+LOOK_EVERY = 0.005  # seconds
 
 Fetch = Callable[[Sequence[str], Asker, float], Batch]
 """Of names, for someone, in so many seconds."""
@@ -54,6 +56,25 @@ class Gathering:
         self._boarding: _Flight | None = None
         self._flying: _Flight | None = None
         self._landed_at = float("-inf")
+        self._coming = 0
+        self._mine = threading.local()
+
+    @contextmanager
+    def coming(self) -> Iterator[None]:
+        """In it someone may come to ask: a gathering waits a little for them."""
+        with self._lock:
+            self._coming += 1
+        self._mine.coming = True
+        try:
+            yield
+        finally:
+            self._came()
+
+    def _came(self) -> None:
+        if getattr(self._mine, "coming", False):
+            self._mine.coming = False
+            with self._lock:
+                self._coming -= 1
 
     def ask(self, name: str, asker: Asker) -> Batch:
         """What became of all who were asked for together, this name among them.
@@ -61,6 +82,7 @@ class Gathering:
         Who leads asks in their own name. Raises WaitedTooLong, and what `fetch` raises.
         """
         deadline = time.monotonic() + DEADLINE
+        self._came()
         with self._lock:
             flight = self._boarding
             leading = flight is None
@@ -80,7 +102,7 @@ class Gathering:
     def _lead(self, flight: _Flight, asker: Asker, deadline: float) -> None:
         try:
             if self._wait_for_the_one_before(deadline):
-                _linger(flight)
+                self._linger(flight)
             with self._shares.fetching():
                 with self._lock:
                     self._boarding, self._flying = None, flight
@@ -108,11 +130,9 @@ class Gathering:
             raise WaitedTooLong("the batch before takes too long")
         return True
 
-
-def _linger(flight: _Flight) -> None:
-    end = time.monotonic() + LINGER
-    while len(flight.names) < MOST:
-        left = min(flight.came_at + QUIET, end) - time.monotonic()
-        if left <= 0:
-            return
-        time.sleep(left)
+    def _linger(self, flight: _Flight) -> None:
+        end = time.monotonic() + LINGER
+        while len(flight.names) < MOST and (now := time.monotonic()) < end:
+            if not self._coming and now > flight.came_at + QUIET:
+                return
+            time.sleep(LOOK_EVERY)

@@ -12,6 +12,7 @@ former name is confirmed each minute: another repository may have taken it.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ LEAST = 1.0  # seconds, however long others were waited for
 WRITTEN = 0.25  # seconds to wait for the catalog to have what GitHub said
 JOURNAL = timedelta(hours=24)
 """How far back hard purges are known."""
+QUEUE = 2.0  # seconds that a reader waits for others
 MISSING = ""
 
 
@@ -80,6 +82,7 @@ class Lookup:
         self._negative = periods.negative
         self._clock = clock
         self._gathering = Gathering(self._fetch, shares)
+        self._readers = threading.Semaphore(max(1, database.size - 1))
 
     def many(self, names: Sequence[str], asker: Asker, base_url: str) -> Looked:
         """Look `owner/name`s up, whatever their case; the mirror's links begin with `base_url`.
@@ -100,10 +103,11 @@ class Lookup:
         """
         asked = {full_name.lower(): full_name}
         try:
-            rows = self._rows(list(asked))
+            with self._gathering.coming():
+                rows = self._rows(list(asked))
+                looked = self._looked(asked, rows, asker, base_url)
         except DatabaseUnavailable:
             return self._without_catalog(full_name.lower(), asker, base_url)
-        looked = self._looked(asked, rows, asker, base_url)
         if not looked.items:
             return None
         item = looked.items[0]
@@ -117,8 +121,14 @@ class Lookup:
         return found_item(batch.found[name], None) | {"history": []} if batch.found else None
 
     def _rows(self, names: list[str]) -> dict[str, LookedUp]:
-        with self._database.connection() as conn:
-            return {row.asked: row for row in catalog.catalog_lookup(conn, names)}
+        # A burst of readers queues here: the pool would send them away as if PostgreSQL were.
+        if not self._readers.acquire(timeout=QUEUE):
+            raise DatabaseUnavailable("too many read the catalog")
+        try:
+            with self._database.connection() as conn:
+                return {row.asked: row for row in catalog.catalog_lookup(conn, names)}
+        finally:
+            self._readers.release()
 
     def _history(self, repository_id: int) -> list[Json]:
         try:

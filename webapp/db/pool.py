@@ -74,7 +74,7 @@ class Database:
         """`size` is the most connections it holds; `statement_timeout` is in seconds; `around`
         encloses each statement."""
         self._plan = ConnectionPlan.of(url)
-        self._size = size
+        self.size = size
         self._statement_timeout = statement_timeout
         self._parameters = self._plan.parameters(
             application_name=application_name, statement_timeout=statement_timeout
@@ -139,7 +139,7 @@ class Database:
             connection_class=patient(self._statement_timeout + POOL_TIMEOUT),
             kwargs=self._parameters,
             min_size=0,
-            max_size=self._size,
+            max_size=self.size,
             timeout=POOL_TIMEOUT,
             # The pool gives up soon: the circuit decides when to try again, by demand.
             reconnect_timeout=0.5,
@@ -155,7 +155,7 @@ class Database:
                 conn = pool.getconn(timeout=deadline - time.monotonic())
             except (PoolTimeout, PoolClosed) as error:
                 with self._lock:
-                    busy = self._taken >= self._size
+                    busy = self._taken >= self.size
                 if busy:
                     raise DatabaseUnavailable("every connection is in use") from None
                 self._note_failure(pool.connection_class.last_error or str(error))
