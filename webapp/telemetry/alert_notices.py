@@ -9,12 +9,12 @@ beside its cause (Rule.behind).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from webapp.telemetry.alert_rules import HOUR, MINUTE, Rule, Severity
-from webapp.telemetry.alerts import Alert, Key, State
+from webapp.telemetry.alerts import LOUD, Alert, Key, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,21 +83,27 @@ class Told:
 def muted(
     alert: Alert,
     rules: Mapping[str, Rule],
-    firing: Collection[Key],
+    states: Mapping[Key, State],
     silences: Sequence[Silence],
     now: datetime,
 ) -> str:
-    """Why nobody is told that it fires; "" where they are."""
+    """Why nobody is told that it fires; "" where they are. `states` are all alerts'.
+
+    A cause may wait longer before it fires than its consequence: one that waits counts.
+    """
     key = alert.key
     if any(each.matches(key, now) for each in silences):
         return "silenced"
-    if key.severity is Severity.WARNING and replace(key, severity=Severity.CRITICAL) in firing:
+    critical = states.get(replace(key, severity=Severity.CRITICAL))
+    if key.severity is Severity.WARNING and critical in LOUD:
         return "critical"
     return next(
         (
             each.rule
-            for each in firing
-            if each.rule in rules[key.rule].behind and each.subject in {"", key.subject}
+            for each, state in states.items()
+            if each.rule in rules[key.rule].behind
+            and each.subject in {"", key.subject}
+            and (state in LOUD or state is State.PENDING)
         ),
         "",
     )
@@ -113,13 +119,13 @@ def tell(
     now: datetime,
 ) -> Told:
     """Decide for all groups. `alerts` are those of rules there are."""
-    firing = {alert.key for alert in alerts if alert.loud}
+    states = {alert.key: alert.state for alert in alerts}
     loud = [
         each
         for each in alerts
         # What recovers before anyone was told is let go: its cause may just have ended.
         if (each.state is State.FIRING or (each.loud and each.told_at))
-        and not muted(each, rules, firing, silences, now)
+        and not muted(each, rules, states, silences, now)
     ]
     over = [each for each in alerts if not each.loud and each.told_at is not None]
     notices: list[Notice] = []

@@ -36,7 +36,7 @@ class Rule:
     `window` is what is measured over, 0 for now; with a `short` window too, both must be beyond
     the threshold. Fewer than `minimum` samples are no data. A firing alert clears at the share
     `clear` of its threshold, and ends once it has been clear for `keep`. While an alert of
-    `behind` fires nobody is told of this one.
+    `behind` fires, or waits to, nobody is told of this one.
     """
 
     name: str

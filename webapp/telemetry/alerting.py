@@ -144,8 +144,8 @@ class Alerting:
             waiting = {name: table.alert_outbox_waiting(conn, name) for name in self._receivers}
         alerts = tuple(alert_of(row) for row in rows)
         silences = tuple(Silence(**asdict(row)) for row in held)
-        firing = {each.key for each in alerts if each.loud}
-        why = {each: muted(each, rules, firing, silences, clock.now) for each in alerts}
+        states = {each.key: each.state for each in alerts}
+        why = {each: muted(each, rules, states, silences, clock.now) for each in alerts}
         return Present(clock.now, clock.evaluated_at, alerts, why, silences, waiting)
 
     def history(self, since: datetime, most: int = 200) -> list[AlertChange]:

@@ -235,6 +235,16 @@ def test_a_consequence_is_not_told_beside_its_cause(told: Told, subject: str) ->
     assert said(told.after(MINUTE)) == [([f"cause{subject}"], [])]
 
 
+def test_a_consequence_is_not_told_while_its_cause_waits_to_fire(told: Told) -> None:
+    told.set("cause", State.PENDING)
+    told.set("effect", State.FIRING)
+    told.after()
+    assert told.after(MINUTE) == []
+    told.set("cause", State.OK)
+    told.after(MINUTE)
+    assert said(told.after(MINUTE)) == [(["effect"], [])]
+
+
 def test_a_consequence_that_outlives_its_cause_while_it_recovers_is_never_told(
     told: Told,
 ) -> None:
