@@ -125,7 +125,7 @@ class SilenceBody(BaseModel):
     rule: RuleName | None = None
     subject: Name | None = None
     reason: Annotated[str, Field(min_length=1, max_length=500, pattern=TEXT)]
-    hours: Annotated[float, Field(gt=0, le=SILENCE_HOURS_MAX)]
+    hours: Annotated[float, Field(ge=0.01, le=SILENCE_HOURS_MAX)]
 
 
 class SilenceMade(BaseModel):
