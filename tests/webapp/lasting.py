@@ -25,6 +25,13 @@ from webapp.purging import RUN_KEY
 from webapp.secret import Secret
 
 
+# Deleting the few rows of a test is faster than truncating forty tables.
+WITH_ROWS = """
+select relname from pg_stat_user_tables
+where schemaname = current_schema() and relname <> 'schema_migrations'
+"""
+
+
 @contextmanager
 def lasting_environ(
     valkey: Valkey, postgres: Postgres, github: StandIn, name: str
@@ -67,7 +74,9 @@ def emptied(environ: Mapping[str, str], github: StandIn) -> None:
             return  # what is archived has its tags
         client.delete(*keys)
     with psycopg.connect(environ["DATABASE_URL"], autocommit=True) as connection:
-        connection.execute("TRUNCATE upstream_responses, purges, webhook_deliveries, list_purges")
+        kept = connection.execute(WITH_ROWS).fetchall()
+        for (table,) in kept:
+            connection.execute(f'DELETE FROM "{table}"'.encode())
 
 
 def recovered(forewarm: Forewarm) -> None:
@@ -92,6 +101,8 @@ class Applications:
 
     def empty(self, github: StandIn) -> None:
         """As `emptied`, and whatever they remember of outages and limits is forgotten."""
+        for each in self._started.values():
+            each.services.harvest.flush()  # what an earlier test was shown
         emptied(self.environ, github)
         for each in self._started.values():
             recovered(each)
