@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from webapp.services import Services
 BAD = Bounds(warn=5, fail=100)  # signatures refused in the period
 LATE = Bounds(warn=60, fail=600)  # seconds, p95
 LISTED = 100
+RESULTS = ("accepted", "duplicate", "ignored", "refused")
 PAGE = "dashboard.webhooks"
 
 
@@ -30,9 +31,11 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class WebhooksReport:
-    """The page's content; its JSON twin is views/api/webhooks.py. Lists are None while PostgreSQL
-    is away."""
+    """The page's content; its JSON twin is views/api/webhooks.py. `results`: accepted, duplicate,
+    ignored and refused. Lists are None while PostgreSQL is away."""
 
+    window: Window
+    results: Mapping[str, int]
     verdicts: list[Verdict]
     events: Sequence[Counted] | None
     deliveries: Sequence[Delivery] | None
@@ -52,16 +55,25 @@ class WebhooksReport:
 
 def report(services: Services, window: Window) -> WebhooksReport:
     """Raises StoreUnavailable."""
-    told = verdicts(services, window)
+    results, told = _results(services, window), verdicts(services, window)
     try:
         with services.database.connection() as conn:
             return WebhooksReport(
+                window,
+                results,
                 told,
                 deliveries_counted(conn, since=window.since),
                 deliveries_recent(conn, since=window.since, rows=LISTED),
             )
     except DatabaseUnavailable:
-        return WebhooksReport(told, None, None)
+        return WebhooksReport(window, results, told, None, None)
+
+
+def _results(services: Services, window: Window) -> dict[str, int]:
+    """Deliveries by what became of them. Raises StoreUnavailable, DatabaseUnavailable."""
+    since, until = window.since.timestamp(), window.now.timestamp()
+    found = services.metrics.totals("webhooks_total", since=since, until=until, by=("result",))
+    return dict.fromkeys(RESULTS, 0) | {result: each.count for (result,), each in found.items()}
 
 
 def verdicts(services: Services, window: Window) -> list[Verdict]:
@@ -69,13 +81,11 @@ def verdicts(services: Services, window: Window) -> list[Verdict]:
     if services.settings.github_webhook_secret is None:
         reason = "Off: GITHUB_WEBHOOK_SECRET isn’t set, so changes are found when a period ends."
         return [Verdict("Webhooks", "warn", reason, "Set one up.", page=PAGE)]
-    since, until = window.since.timestamp(), window.now.timestamp()
-    metrics = services.metrics
-    results = metrics.totals("webhooks_total", since=since, until=until, by=("result",))
-    counted = {result: sample.count for (result,), sample in results.items()}
-    refused = counted.pop("refused", 0)
+    counted = _results(services, window)
+    refused = counted.pop("refused")
     received = sum(counted.values())
-    lag = metrics.quantile("webhook_lag_seconds", 0.95, since=since, until=until)
+    since, until = window.since.timestamp(), window.now.timestamp()
+    lag = services.metrics.quantile("webhook_lag_seconds", 0.95, since=since, until=until)
     if (state := BAD.state(refused)) != "ok":
         reason = f"{wording.count(refused)} refused: not signed with our secret, or malformed."
         action = "Compare the secret here and at GitHub."
@@ -85,7 +95,5 @@ def verdicts(services: Services, window: Window) -> list[Verdict]:
         return [Verdict("Webhooks", "unknown", "None came in this period.", action, page=PAGE)]
     late = "" if lag is None else f", p95 {wording.duration(lag)} after GitHub sent them"
     state = "ok" if lag is None else LATE.state(lag)
-    reason = (
-        f"{wording.count(received)} came{late}; {wording.count(counted.get('duplicate', 0))} twice."
-    )
+    reason = f"{wording.count(received)} came{late}; {wording.count(counted['duplicate'])} twice."
     return [Verdict("Webhooks", state, reason, page=PAGE)]

@@ -5,15 +5,16 @@ A dead letter is named by its `id`; `all` stands for all there are. Each act lea
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, Field
 
-from webapp.reports.jobs import verdicts
+from webapp.reports.jobs import runtimes, verdicts
+from webapp.reports.periods import window
 from webapp.services import Services
 from webapp.views.acts import Acts
 from webapp.views.guard import Guard
@@ -21,7 +22,7 @@ from webapp.views.responses import json_response
 
 
 class JobsQuery(BaseModel):
-    """Which dead letters; the rest is of this moment, whatever the period."""
+    """Which runs and dead letters; the rest is of this moment, whatever the period."""
 
     period: Literal["15m", "1h", "6h", "24h", "7d"] = "1h"
     limit: int = Field(default=100, ge=1, le=500)
@@ -99,6 +100,15 @@ class Heartbeats(BaseModel):
     scheduler: float | None
 
 
+class ActorRuns(BaseModel):
+    """An actor's runs in the period: how many by result, and seconds."""
+
+    actor: str
+    results: dict[str, int]
+    p50: float | None
+    p95: float | None
+
+
 class JobsReport(BaseModel):
     """All of it."""
 
@@ -107,6 +117,7 @@ class JobsReport(BaseModel):
     verdicts: list[Verdict]
     queues: list[Queue]
     workers: list[Worker]
+    runtimes: list[ActorRuns]
     heartbeats: Heartbeats
     dead: list[Letter]
 
@@ -124,8 +135,8 @@ def add(views: APIBlueprint, services: Services, guard: Guard) -> None:
     @views.get("/jobs", responses={200: JobsReport})
     def jobs(query: JobsQuery) -> Response:
         """Queues, workers, what they run, and dead letters, the last to fail first."""
-        now = time.time()
-        beats, state = services.jobs.heartbeats(), queues.state()
+        moment = datetime.now(UTC)
+        now, beats, state = moment.timestamp(), services.jobs.heartbeats(), queues.state()
         dead = queues.dead(limit=query.limit, before=query.before)
         return json_response(
             {
@@ -133,6 +144,9 @@ def add(views: APIBlueprint, services: Services, guard: Guard) -> None:
                 "period": query.period,
                 "verdicts": [each.as_json() for each in verdicts(beats, state, now)],
                 **asdict(state),
+                "runtimes": [
+                    asdict(each) for each in runtimes(services, window(query.period, moment))
+                ],
                 "heartbeats": asdict(beats),
                 "dead": [asdict(each) for each in dead],
             }

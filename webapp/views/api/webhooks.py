@@ -10,13 +10,13 @@ from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, Field, StringConstraints
 
 from webapp.db import deliveries
-from webapp.reports.periods import DEFAULT, PERIODS
+from webapp.errors import DatabaseUnavailable
+from webapp.reports import webhooks as reports
+from webapp.reports.periods import DEFAULT, PERIODS, window
 from webapp.services import Services
 from webapp.views.acts import Acts
 from webapp.views.guard import Guard
 from webapp.views.responses import json_response
-
-LISTED = 100
 
 
 class WebhooksQuery(BaseModel):
@@ -37,6 +37,7 @@ class Webhooks(BaseModel):
     as_of: datetime
     period: str
     verdicts: list[dict[str, str]]
+    results: dict[str, int] = Field(description="accepted, duplicate, ignored, refused")
     events: list[deliveries.Counted]
     deliveries: list[deliveries.Delivery]
 
@@ -54,16 +55,17 @@ def add(views: APIBlueprint, services: Services, guard: Guard) -> None:
     @views.get("/webhooks", responses={200: Webhooks})
     def webhooks(query: WebhooksQuery) -> Response:
         """The period's deliveries by event and action, and the last hundred of them."""
-        now = datetime.now(UTC)
-        since = now - PERIODS[query.period][0]
-        with services.database.connection() as conn:
-            report = Webhooks(
-                as_of=now,
-                period=query.period,
-                verdicts=[],
-                events=deliveries.deliveries_counted(conn, since=since),
-                deliveries=deliveries.deliveries_recent(conn, since=since, rows=LISTED),
-            )
+        found = reports.report(services, window(query.period, datetime.now(UTC)))
+        if found.events is None or found.deliveries is None:
+            raise DatabaseUnavailable("PostgreSQL can't be reached")
+        report = Webhooks(
+            as_of=found.window.now,
+            period=query.period,
+            verdicts=[each.as_json() for each in found.verdicts],
+            results=dict(found.results),
+            events=list(found.events),
+            deliveries=list(found.deliveries),
+        )
         return json_response(report.model_dump(mode="json"))
 
     @views.post("/webhooks/<delivery>/replay", responses={200: Replayed})
