@@ -24,7 +24,6 @@ from webapp.github.tries import Tries
 from webapp.purging import RUN_KEY
 from webapp.secret import Secret
 
-
 # Deleting the few rows of a test is faster than truncating forty tables.
 WITH_ROWS = """
 select relname from pg_stat_user_tables
