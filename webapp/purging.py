@@ -136,8 +136,11 @@ class Purger:
         pending = self._pending()
         replayed: list[Purge | queries.NotedPurge] = [*mine, *pending]
         try:
-            for purge in replayed:
-                self._store.purge(purge.tags, hard=purge.hard, through=client)
+            for hard in (True, False):
+                same = [purge for purge in replayed if purge.hard is hard]
+                tags = list(dict.fromkeys(tag for purge in same for tag in purge.tags))
+                for start in range(0, len(tags), BATCH):
+                    self._store.purge(tags[start : start + BATCH], hard=hard, through=client)
         except (redis.exceptions.RedisError, StoreUnavailable):
             with self._lock:
                 self._redis_missed = mine + self._redis_missed
@@ -204,11 +207,15 @@ class Purger:
             log.debug("applied purges stay noted as pending, and do no harm twice: %s", error)
 
     def _pending(self) -> list[queries.NotedPurge]:
+        """All of them: a server is trusted after this, whatever an outage has piled up."""
+        pending: list[queries.NotedPurge] = []
         try:
             with self._database.connection() as conn:
-                return queries.purges_pending(conn)
-        except DatabaseUnavailable:
-            return []
+                while page := queries.purges_pending(conn, after=pending[-1].id if pending else 0):
+                    pending += page
+        except DatabaseUnavailable as error:
+            log.debug("what is noted as pending isn't known: %s", error)
+        return pending
 
     def _hard_of_late(self) -> list[str]:
         with self._database.connection() as conn:

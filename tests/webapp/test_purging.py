@@ -110,6 +110,21 @@ def test_another_process_replays_what_one_could_only_note(
     assert journal(environ) == [([TAG], False, "webhook", True)]
 
 
+def test_however_many_purges_an_outage_piled_up_all_are_done_before_redis_is_trusted(
+    start_forewarm: ForewarmFactory, environ: dict[str, str]
+) -> None:
+    outcome(start_forewarm())
+    with psycopg.connect(environ["DATABASE_URL"]) as conn:
+        conn.execute(
+            "insert into purges (tags, hard, cause, detail)"
+            " select array[case when n = 2_100 then %s else 'repo:psf/' || n end], false,"
+            " 'webhook', '' from generate_series(1, 2_100) as n",
+            [TAG],
+        )
+    assert outcome(start_forewarm()) != "HIT"
+    assert all(applied for _, _, _, applied in journal(environ))
+
+
 def test_with_nowhere_to_note_it_a_purge_fails_loudly(
     forewarm: Forewarm, valkey: Valkey, postgres: Postgres
 ) -> None:

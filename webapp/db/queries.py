@@ -128,9 +128,9 @@ def purge_applied(conn: Connection, ids: Sequence[int]) -> int:
     return execute(conn, "purge_applied", ids=list(ids))
 
 
-def purges_pending(conn: Connection, *, rows: int = 1_000) -> list[NotedPurge]:
-    """What Redis has not heard, the oldest first."""
-    return statements.rows(conn, "purges_pending", NotedPurge, rows=rows)
+def purges_pending(conn: Connection, *, after: int = 0, rows: int = 1_000) -> list[NotedPurge]:
+    """A page of what Redis has not heard, the oldest first, of ids beyond `after`."""
+    return statements.rows(conn, "purges_pending", NotedPurge, after=after, rows=rows)
 
 
 def purges_hard(conn: Connection, *, since: datetime) -> list[str]:
