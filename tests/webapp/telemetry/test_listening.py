@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from flask.signals import request_started
 
 from script.embedded import Postgres, Valkey
 from tests.serving import ADMIN_PASSWORD, Forewarm
@@ -13,6 +14,7 @@ from tests.standin.process import StandIn
 from tests.webapp.lasting import Applications, fresh_applications, lasting_environ
 from tests.webapp.telemetry.test_recorder import KEY
 from webapp import signals
+from webapp.hitpath import SAMPLED_MOST
 from webapp.telemetry.measures import MEASURES
 from webapp.telemetry.metrics import Group, Sample
 
@@ -74,6 +76,22 @@ def test_every_request_of_the_mirror_counts_once(
         ("other", "BYPASS"): 2,
         ("graphql", "ERROR"): 1,
     }
+
+
+def test_a_flood_of_hits_leaves_flask_only_some_a_second(start_forewarm: Applications) -> None:
+    forewarm = start_forewarm(HITPATH="on", HIT_SAMPLE="1")
+    through: list[object] = []
+
+    def hear(_: object, **__: object) -> None:
+        through.append(1)
+
+    forewarm.get(DETAIL)
+    began = time.perf_counter()
+    with request_started.connected_to(hear, forewarm.app):
+        for _ in range(SAMPLED_MOST * 5):
+            assert forewarm.get(DETAIL).headers["X-Cache"] == "HIT"
+        seconds = int(time.perf_counter()) - int(began) + 1
+    assert 1 <= len(through) <= SAMPLED_MOST * seconds
 
 
 def test_routes_are_rules_and_our_own_are_apart(start_forewarm: Applications) -> None:
