@@ -153,9 +153,11 @@ def _github_shortfall(of: Measured, _: Rule) -> Sequence[Reading]:
     readings = []
     for credential in _credential_ids(of):
         for resource in RESOURCES:
+            limits = of.budget.limits(credential, resource)
+            if not limits.limit:
+                continue  # GraphQL without a token: nothing that could run out
             empty = of.budget.forecast(credential, resource)
-            reset = of.budget.limits(credential, resource).reset
-            short = max(0.0, reset - empty) if empty is not None else 0.0
+            short = max(0.0, limits.reset - empty) if empty is not None else 0.0
             readings.append(Reading(f"{credential} {resource}", short))
     return readings
 

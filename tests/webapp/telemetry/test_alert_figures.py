@@ -289,6 +289,11 @@ def test_a_budget_that_lasts_falls_short_of_nothing(sources: Sources) -> None:
     assert sources.read("github_forecast")[f"{sources.own} core"] == 0
 
 
+def test_what_has_no_budget_at_all_falls_short_of_none(sources: Sources) -> None:
+    assert f"{sources.anonymous} core" in sources.read("github_forecast")
+    assert f"{sources.anonymous} graphql" not in sources.read("github_forecast")
+
+
 def test_a_pause_tells_what_is_left_of_it(sources: Sources) -> None:
     sources.budget.refused(sources.own, {"Retry-After": "120"})
     sources.clock.now += 20
