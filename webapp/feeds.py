@@ -98,7 +98,12 @@ class Feeds:
         for feed in sorted(due, key=lambda each: each.due)[:MOST]:
             if self._clock() - began > TURN:
                 break
-            purged |= dict.fromkeys(self._read(feed))
+            try:
+                purged |= dict.fromkeys(self._read(feed))
+            except GitHubUnavailable:
+                # Behind the others: one that GitHub can't give keeps none of them from its turn.
+                self._remember(feed, feed.seen, self._clock() + INTERVAL)
+                raise
         return tuple(purged)
 
     def _feeds(self) -> list[Feed]:

@@ -13,7 +13,7 @@ _signals = Namespace()
 # resource, outcome, path, key, scope (its kind), shelf, cause, seconds, and asked: what would warm
 # it (demand.asked_text), '' for nothing that could be
 served = _signals.signal("served")
-# resource, lane, path, status, seconds, revalidated
+# resource, lane, scope (its kind; '' where nothing is read), path, status, seconds, revalidated
 upstream_called = _signals.signal("upstream-called")
 # path; before each upstream_called, in the same thread
 upstream_calling = _signals.signal("upstream-calling")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -10,7 +11,7 @@ from script.embedded import Postgres, Valkey
 from tests.serving import Forewarm
 from tests.standin.process import StandIn
 from tests.webapp.lasting import Applications, lasting_applications, recovered
-from webapp.errors import OutOfBudget
+from webapp.errors import GitHubUnavailable, OutOfBudget
 from webapp.feeds import MISSING_FOR, Feeds
 from webapp.signals import purged
 from webapp.watches import Watches
@@ -191,6 +192,19 @@ def test_without_budget_the_round_is_put_off_and_tells_the_news_later(
     forewarm.services.redis.delete(*forewarm.services.redis.keys("fw:b:*"))
     recovered(forewarm)
     assert feeds.poll() == ("repo:pallets/flask",)
+
+
+def test_a_feed_that_github_cannot_give_keeps_none_of_the_others_from_its_turn(
+    applications: Applications, clock: Clock, github: StandIn
+) -> None:
+    applications.empty(github)
+    feeds = feeds_of(applications(WATCH="pallets/flask,psf/requests"), clock)
+    github.fault("status", path="/repos/pallets/flask/events", status=500)
+    for _ in range(2):
+        with suppress(GitHubUnavailable):
+            feeds.poll()
+        clock.now += 61
+    assert github.count("/repos/psf/requests/events") >= 1
 
 
 def test_a_repository_of_a_watched_organisation_needs_no_feed_of_its_own(

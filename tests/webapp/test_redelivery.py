@@ -190,6 +190,17 @@ def test_a_hook_that_leads_elsewhere_is_none_of_ours(
     assert by_token.ask_again() == 0
 
 
+def test_a_hook_that_cannot_be_asked_keeps_no_other_from_being(
+    applications: Applications, process: Process, github: StandIn, receiver: Receiver
+) -> None:
+    github.fault("status", path="/orgs/mitsuhiko/hooks*", status=422)
+    watching = applications(WATCH="mitsuhiko,pallets")
+    credentials = watching.services.client._credentials
+    by_token = redelivery_of(watching, process, credentials, receiver)
+    lose(process, github, receiver)
+    assert by_token.ask_again() == 2
+
+
 def test_where_a_token_may_not_nothing_is_asked_for_a_day(
     process: Process, by_token: Redelivery, github: StandIn, receiver: Receiver
 ) -> None:

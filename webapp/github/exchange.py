@@ -62,7 +62,7 @@ class Exchange:
     ) -> Answer:
         """GET; `deadline` in time.monotonic()'s seconds. Without validators unless conditional."""
         ask = self._ask("GET", self._api_url + target.url, target, credential, deadline)
-        ask.lane = lane.value
+        ask.lane, ask.scope = lane.value, scope.kind
         ask.conditional = conditional
         if not scope.archived:
             _validate(ask, held if conditional else None)
@@ -133,6 +133,7 @@ class Exchange:
                 self,
                 resource=ask.resource,
                 lane=ask.lane,
+                scope=ask.scope,
                 path=path,
                 status=304 if confirmed else status,
                 seconds=time.perf_counter() - began,

@@ -62,7 +62,9 @@ def _ask(client: Client, method: str, path: str, query: str = "") -> Answer:
     answer = client.write(method, canonical_target(path, query, "", ""), ASKER, {}, b"")
     if answer.limited:
         raise OutOfBudget(time.time() + answer.retry_after, "limit")
-    if answer.status in {401, 403, 404}:
+    if 300 <= answer.status < 500:
+        # Also one that moved, is too old to be sent again, or is no more: the others have theirs.
+        answer.close()
         raise CredentialRefused("forbidden", f"GitHub answered {answer.status} to {path}")
     if answer.status >= 300:
         answer.close()

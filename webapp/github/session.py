@@ -46,6 +46,7 @@ class Ask(requests.PreparedRequest):
     path: str = ""
     resource: str = ""
     lane: str = ""
+    scope: str = ""
     tags: tuple[str, ...] = ()
     began: float = 0.0
     deadline: float = 0.0  # time.monotonic()

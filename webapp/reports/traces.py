@@ -36,11 +36,16 @@ class Wanted:
         except ValueError:
             min_ms = 0.0
         return cls(
-            route=asked.get("route", "")[:TEXT_MAX].strip() or None,
-            outcome=asked.get("outcome", "")[:40].strip() or None,
+            route=_text(asked, "route", TEXT_MAX),
+            outcome=_text(asked, "outcome", 40),
             min_ms=min_ms if min_ms < 1e9 else 1e9,  # nan too compares as not less
             failed=asked.get("failed", "") in {"1", "on", "true"},
         )
+
+
+def _text(asked: Mapping[str, str], name: str, most: int) -> str | None:
+    # PostgreSQL takes no NUL, and no trace has one.
+    return asked.get(name, "").replace("\0", "")[:most].strip() or None
 
 
 def search(

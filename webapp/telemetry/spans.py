@@ -144,7 +144,8 @@ def _called(_: object, **what: Any) -> None:
         span.label(**labels)
         transaction.end_span(outcome=outcome(failed=failed))
     if transaction.transaction_type == "background":
-        transaction.label(**labels)
+        # Whose eyes: what a caller's own token asked for isn't shown (assembly.py).
+        transaction.label(**labels, **({"scope": what["scope"]} if what.get("scope") else {}))
         agent = transaction.tracer._agent
         agent.end(transaction, f"HTTP {status}", failed=failed)
 

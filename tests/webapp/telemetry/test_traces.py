@@ -17,7 +17,7 @@ from tests.standin.landmarks import ALICE_PRIVATE
 from tests.standin.process import StandIn
 from tests.webapp.lasting import lasting_environ
 from tests.workers.processes import wait_for
-from webapp.cache.keys import SERVICE, canonical_target
+from webapp.cache.keys import SERVICE, canonical_target, token_scope
 from webapp.db.pool import Database
 from webapp.github.client import Asker
 from webapp.secret import Secret
@@ -314,6 +314,17 @@ def test_what_a_callers_own_token_asked_for_is_no_key_holders_to_see(written: Fo
     assert ["alice-only" in each for each in shown] == [True, False, False]
 
 
+def test_what_is_refreshed_for_a_callers_own_token_is_no_key_holders_to_see(
+    written: Forewarm,
+) -> None:
+    target, _, held = _asked()
+    alice = Asker(token_scope(ALICE_TOKEN, "a key"), Secret(ALICE_TOKEN))
+    written.services.client.get(target, alice, held)
+    wait_for(lambda: listed(written, "route=GitHub org"), "trace")
+    (row,) = listed(written, "route=GitHub org")
+    assert "/orgs/psf" not in written.request("GET", f"/api/traces/{row['trace_id']}", API_KEY).text
+
+
 def test_a_key_may_read_traces_and_strangers_may_not(written: Forewarm) -> None:
     assert written.request("GET", "/api/traces", API_KEY).status_code == 200
     assert written.request("GET", "/api/traces").status_code == 401
@@ -328,6 +339,8 @@ def test_a_key_may_read_traces_and_strangers_may_not(written: Forewarm) -> None:
         (f"/api/traces?trace_id={ALICE_TOKEN}", 400),
         ("/api/traces?period=1y", 400),
         ("/api/traces?min_ms=-1", 400),
+        ("/api/traces?route=%00", 400),
+        ("/api/traces?outcome=a%00", 400),
         ("/api/traces?limit=501", 400),
     ],
 )

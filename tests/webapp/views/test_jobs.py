@@ -128,5 +128,13 @@ def test_a_purge_is_noted(forewarm: Forewarm) -> None:
     ]
 
 
+@pytest.mark.parametrize("before", ["nan", "inf", "-inf", "-1"])
+def test_a_moment_that_is_none_is_refused_and_the_queues_are_not_taken_for_away(
+    forewarm: Forewarm, before: str
+) -> None:
+    assert forewarm.request("GET", f"/api/jobs?before={before}", API_KEY).status_code == 400
+    assert forewarm.request("GET", "/api/jobs", API_KEY).status_code == 200
+
+
 def test_an_unknown_period_is_refused(forewarm: Forewarm) -> None:
     assert forewarm.request("GET", "/api/jobs?period=2h", API_KEY).status_code == 400

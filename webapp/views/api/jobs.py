@@ -27,7 +27,10 @@ class JobsQuery(BaseModel):
     period: Literal["15m", "1h", "6h", "24h", "7d"] = "1h"
     limit: int = Field(default=100, ge=1, le=500)
     before: float | None = Field(
-        default=None, description="Only letters that failed before this moment, Unix seconds."
+        default=None,
+        ge=0,
+        le=1e12,  # no NaN either: Redis would refuse it, and be taken for away
+        description="Only letters that failed before this moment, Unix seconds.",
     )
 
 

@@ -21,7 +21,8 @@ from webapp.views.guard import Guard
 from webapp.views.responses import json_response
 
 TraceId = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
-Text = Annotated[str, StringConstraints(max_length=300)]
+_STORABLE = r"^[^\x00]*$"
+Text = Annotated[str, StringConstraints(max_length=300, pattern=_STORABLE)]
 
 
 class TracesQuery(BaseModel):
@@ -29,7 +30,7 @@ class TracesQuery(BaseModel):
 
     period: Literal["15m", "1h", "6h", "24h", "7d"] = "1h"
     route: Text | None = None
-    outcome: Annotated[str, StringConstraints(max_length=40)] | None = None
+    outcome: Annotated[str, StringConstraints(max_length=40, pattern=_STORABLE)] | None = None
     min_ms: float = Field(default=0.0, ge=0)
     failed: bool = False
     trace_id: TraceId | None = None
