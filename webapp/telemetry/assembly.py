@@ -16,6 +16,7 @@ from uuid import UUID
 
 from webapp.db.traces import DetailedTransaction
 from webapp.telemetry.events import presentable
+from webapp.telemetry.routes import mirrored
 
 KINDS: Mapping[str, tuple[str, float]] = {
     "request": ("request", 1.0),
@@ -24,7 +25,6 @@ KINDS: Mapping[str, tuple[str, float]] = {
 }
 """The agent's type -> ours, and how many seconds are slow."""
 SHOWN_SCOPES = frozenset({"service", "public"})
-MIRROR = "/api/v3"
 WAITING_MOST = 1_000  # transactions under way
 SPANS_MOST = 300  # of one transaction
 ERRORS_MOST = 10
@@ -143,7 +143,7 @@ def _shows_paths(path: str, labels: Mapping[str, object]) -> bool:
     """Whoever holds a key may read traces, and not what a caller's own token asked for: its scope
     says so, and writes and refusals of the mirror have none."""
     scope = labels.get("scope")
-    return scope in SHOWN_SCOPES if scope is not None else not path.startswith(MIRROR)
+    return scope in SHOWN_SCOPES if scope is not None else mirrored(path) is None
 
 
 def _span(event: Mapping[str, Any], began: int, *, shows_paths: bool) -> list[object]:

@@ -314,6 +314,16 @@ def test_what_a_callers_own_token_asked_for_is_no_key_holders_to_see(written: Fo
     assert ["alice-only" in each for each in shown] == [True, False, False]
 
 
+def test_a_second_slash_shows_no_key_holder_what_a_callers_own_token_wrote(
+    written: Forewarm,
+) -> None:
+    path = f"//api/v3/repos/{ALICE_PRIVATE}/topics"
+    written.request("PUT", path, ALICE_TOKEN, json={"names": []})
+    wait_for(lambda: listed(written), "trace")
+    shown = written.request("GET", f"/api/traces/{listed(written)[-1]['trace_id']}", API_KEY).text
+    assert "alice-only" not in shown
+
+
 def test_what_is_refreshed_for_a_callers_own_token_is_no_key_holders_to_see(
     written: Forewarm,
 ) -> None:
