@@ -49,7 +49,8 @@ function keyOf(details) {
 
 function put(html) {
   const fresh = new DOMParser().parseFromString(html, "text/html");
-  for (const section of fresh.body.children) {
+  // A copy: each one that is put in place leaves the original collection.
+  for (const section of [...fresh.body.children]) {
     const old = section.id && document.getElementById(section.id);
     if (!old || !live.contains(old) || busy(old)) continue;
     const open = new Set([...old.querySelectorAll("details[open]")].map(keyOf));
