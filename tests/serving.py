@@ -28,8 +28,6 @@ from werkzeug.test import TestResponse
 from tests.standin.accounts import SERVICE_TOKEN
 from tests.standin.process import StandIn
 from webapp.app import create_app
-from webapp.db.migrate import upgrade
-from webapp.secret import Secret
 from webapp.services import Services
 from webapp.settings import Settings
 
@@ -55,8 +53,7 @@ def github(standin: StandIn) -> StandIn:
 
 @pytest.fixture
 def environ(redis_url: str, database_url: str, github: StandIn) -> dict[str, str]:
-    """What a Forewarm on loopback is set to, on this test's stores, migrated."""
-    upgrade(Secret(database_url))
+    """What a Forewarm on loopback is set to, on this test's stores."""
     return {
         "HOST": "127.0.0.1",
         "REDIS_URL": redis_url,

@@ -1,5 +1,7 @@
 """Real stores for tests: one Valkey and one PostgreSQL a session, emptied for each test.
 
+Migrations are run once a session: a test's database is a copy of one that has them.
+
 Policy: nothing is mocked. A test may kill, pause or stop a store; whoever asks next gets a running
 one. Data lives in a directory of its own in the system's temporary one and goes with the session.
 """
@@ -11,6 +13,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -18,7 +21,10 @@ import pytest
 import redis
 
 from script.embedded import Postgres, Valkey
+from webapp.db.migrate import upgrade
+from webapp.secret import Secret
 
+MIGRATED = "migrated"
 _databases = itertools.count(1)
 
 
@@ -63,16 +69,53 @@ def redis_url(valkey: Valkey) -> str:
 
 @pytest.fixture
 def database_url(postgres: Postgres) -> Iterator[str]:
-    """postgresql://… of a database of the test's own: empty but for the two extensions."""
+    """postgresql://… of a database of the test's own: migrated, without rows."""
+    with migrated_database(postgres, f"test_{next(_databases)}") as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(postgres: Postgres) -> Iterator[str]:
+    """The same before any migration."""
+    with database(postgres, f"test_{next(_databases)}") as url:
+        yield url
+
+
+@contextmanager
+def migrated_database(postgres: Postgres, name: str) -> Iterator[str]:
+    """The URL of a migrated database called `name`, dropped afterwards."""
     postgres.resume()
     postgres.start()
-    name = f"test_{next(_databases)}"
+    migrate_once(postgres)
+    with database(postgres, name, f"TEMPLATE {MIGRATED} STRATEGY file_copy") as url:
+        yield url
+
+
+@contextmanager
+def database(postgres: Postgres, name: str, made_of: str = "") -> Iterator[str]:
+    """The URL of a database called `name`, dropped afterwards, whatever became of the server."""
+    postgres.resume()
+    postgres.start()
     with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f"CREATE DATABASE {name} {made_of}".encode())
     yield postgres.url_of(name)
     postgres.resume()
     postgres.start()
     drop_database(postgres, name)
+
+
+def migrate_once(postgres: Postgres) -> None:
+    """Have the database that others are copied from; it has its name once it is whole."""
+    unfinished = f"{MIGRATED}_unfinished"
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        if (
+            connection.execute("SELECT FROM pg_database WHERE datname = %s", (MIGRATED,)).fetchone()
+            is not None
+        ):
+            return
+        connection.execute(f"CREATE DATABASE {unfinished}".encode())
+        upgrade(Secret(postgres.url_of(unfinished)))
+        connection.execute(f"ALTER DATABASE {unfinished} RENAME TO {MIGRATED}".encode())
 
 
 def drop_database(postgres: Postgres, name: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import github as pygithub
-import psycopg
 import pytest
 import requests
 from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass, Requester
@@ -19,8 +18,7 @@ from tests.clients.exchanges import Exchange, Exchanges
 from tests.serving import API_KEY, SECRET_KEY, Server, serve
 from tests.standin.accounts import SERVICE_TOKEN
 from tests.standin.process import StandIn
-from webapp.db.migrate import upgrade
-from webapp.secret import Secret
+from tests.stores import migrated_database
 
 
 @pytest.fixture(scope="package")
@@ -31,25 +29,21 @@ def shared_server(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
     """The folder's server; `mirror` for tests."""
-    for store in (valkey, postgres):
-        store.resume()
-        store.start()
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE clients")
-    database = postgres.url_of("clients")
-    upgrade(Secret(database))
-    environ = {
-        "HOST": "127.0.0.1",
-        "REDIS_URL": valkey.url,
-        "DATABASE_URL": database,
-        "GITHUB_API_URL": standin.url,
-        "GITHUB_TOKEN": SERVICE_TOKEN,
-        "API_KEYS": f"tests:{API_KEY}",
-        "SECRET_KEY": SECRET_KEY,
-        "ANONYMOUS_SCOPE": "service",
-    }
-    with serve(environ, tmp_path_factory.mktemp("clients") / "server.log") as running:
-        yield running
+    valkey.resume()
+    valkey.start()
+    with migrated_database(postgres, "clients") as database:
+        environ = {
+            "HOST": "127.0.0.1",
+            "REDIS_URL": valkey.url,
+            "DATABASE_URL": database,
+            "GITHUB_API_URL": standin.url,
+            "GITHUB_TOKEN": SERVICE_TOKEN,
+            "API_KEYS": f"tests:{API_KEY}",
+            "SECRET_KEY": SECRET_KEY,
+            "ANONYMOUS_SCOPE": "service",
+        }
+        with serve(environ, tmp_path_factory.mktemp("clients") / "server.log") as running:
+            yield running
 
 
 @pytest.fixture

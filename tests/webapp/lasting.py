@@ -16,13 +16,11 @@ from script.embedded import Postgres, Valkey
 from tests.serving import API_KEY, SECRET_KEY, Forewarm
 from tests.standin.accounts import SERVICE_TOKEN
 from tests.standin.process import StandIn
-from tests.stores import drop_database
-from webapp.db.migrate import upgrade
+from tests.stores import migrated_database
 from webapp.github import session
 from webapp.github.budget import Budget
 from webapp.github.tries import Tries
 from webapp.purging import RUN_KEY
-from webapp.secret import Secret
 
 # Deleting the few rows of a test is faster than truncating forty tables.
 WITH_ROWS = """
@@ -39,26 +37,21 @@ def lasting_environ(
 
     The near shelf is off: it would remember beyond what `emptied` can reach.
     """
-    for store in (valkey, postgres):
-        store.resume()
-        store.start()
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    url = postgres.url_of(name)
-    upgrade(Secret(url))
-    environ = {
-        "HOST": "127.0.0.1",
-        "REDIS_URL": valkey.url,
-        "DATABASE_URL": url,
-        "GITHUB_API_URL": github.url,
-        "GITHUB_TOKEN": SERVICE_TOKEN,
-        "API_KEYS": f"tests:{API_KEY}",
-        "SECRET_KEY": SECRET_KEY,
-        "NEAR_MB": "0",
-    }
-    emptied(environ, github)
-    yield environ
-    drop_database(postgres, name)
+    valkey.resume()
+    valkey.start()
+    with migrated_database(postgres, name) as url:
+        environ = {
+            "HOST": "127.0.0.1",
+            "REDIS_URL": valkey.url,
+            "DATABASE_URL": url,
+            "GITHUB_API_URL": github.url,
+            "GITHUB_TOKEN": SERVICE_TOKEN,
+            "API_KEYS": f"tests:{API_KEY}",
+            "SECRET_KEY": SECRET_KEY,
+            "NEAR_MB": "0",
+        }
+        emptied(environ, github)
+        yield environ
 
 
 def emptied(environ: Mapping[str, str], github: StandIn) -> None:

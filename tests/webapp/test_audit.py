@@ -9,7 +9,6 @@ import pytest
 
 from script.embedded import Postgres
 from webapp.audit import TEXT_MAX, Audit
-from webapp.db.migrate import upgrade
 from webapp.db.pool import Database
 from webapp.secret import Secret
 
@@ -18,7 +17,6 @@ TOKEN = "ghp_" + "a" * 36
 
 @pytest.fixture
 def audit(database_url: str) -> Iterator[Audit]:
-    upgrade(Secret(database_url))
     database = Database(Secret(database_url), size=1)
     yield Audit(database)
     database.close()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import psycopg
 import pytest
 
 from script.embedded import Postgres
-from tests.stores import drop_database
-from webapp.db.migrate import upgrade
+from tests.stores import migrated_database
 from webapp.db.pool import Database
 from webapp.errors import RequestRefused
 from webapp.secret import Secret
@@ -34,12 +32,8 @@ def clock() -> Clock:
 @pytest.fixture(scope="module")
 def migrated(postgres: Postgres) -> Iterator[Secret]:
     """A database of this module's own."""
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE watches")
-    url = Secret(postgres.url_of("watches"))
-    upgrade(url)
-    yield url
-    drop_database(postgres, "watches")
+    with migrated_database(postgres, "watches") as url:
+        yield Secret(url)
 
 
 @pytest.fixture

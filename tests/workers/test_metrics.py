@@ -9,9 +9,7 @@ import pytest
 
 from tests.webapp.telemetry.measured import Measured
 from tests.workers.processes import Process, wait_for, work_off
-from webapp.db.migrate import upgrade
 from webapp.jobs import Jobs
-from webapp.secret import Secret
 from workers import metrics
 from workers.broker import JobBroker
 
@@ -20,7 +18,6 @@ HEARTBEATS = ("jobs_total", "upkeep", "heartbeat", "done")
 
 @pytest.fixture
 def measured(redis_url: str, database_url: str) -> Iterator[Measured]:
-    upgrade(Secret(database_url))
     made = Measured(redis_url, database_url)
     yield made
     made.close()

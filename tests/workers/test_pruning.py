@@ -12,7 +12,6 @@ import pytest
 
 from script.embedded import Postgres
 from tests.workers.processes import work_off
-from webapp.db.migrate import upgrade
 from webapp.db.pool import Database
 from webapp.jobs import Jobs
 from webapp.queues import Queues
@@ -48,7 +47,6 @@ FILL = {
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    upgrade(Secret(database_url))
     with psycopg.connect(database_url, autocommit=True) as connection:
         for statement in FILL.values():
             connection.execute(f"{statement} from generate_series(1, {ROWS}) n".encode())

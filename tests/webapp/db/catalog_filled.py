@@ -10,9 +10,8 @@ from typing import Any
 import psycopg
 
 from script.embedded import Postgres
-from tests.stores import drop_database
+from tests.stores import migrated_database
 from webapp.db.catalog_writes import RepositorySight
-from webapp.db.migrate import upgrade
 from webapp.db.seed import seed
 from webapp.secret import Secret
 
@@ -25,14 +24,8 @@ REPOS, OWNERS = 20_000, 2_000
 @contextmanager
 def catalog(postgres: Postgres, name: str) -> Iterator[str]:
     """The URL of an empty catalog in a database called `name`, dropped afterwards."""
-    postgres.resume()
-    postgres.start()
-    with psycopg.connect(postgres.url, autocommit=True) as admin:
-        admin.execute(f"create database {name}".encode())
-    url = postgres.url_of(name)
-    upgrade(Secret(url))
-    yield url
-    drop_database(postgres, name)
+    with migrated_database(postgres, name) as url:
+        yield url
 
 
 def fill(url: str) -> None:

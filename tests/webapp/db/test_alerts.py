@@ -10,12 +10,10 @@ import psycopg
 import pytest
 
 from script.embedded import Postgres
-from tests.stores import drop_database
+from tests.stores import migrated_database
 from tests.webapp.db import plans
 from webapp.db import alerts
 from webapp.db.alerts import AlertChange, AlertRow, GroupRow
-from webapp.db.migrate import upgrade
-from webapp.secret import Secret
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -26,13 +24,8 @@ Conn = psycopg.Connection[Any]
 
 @pytest.fixture(scope="module")
 def url(postgres: Postgres) -> Iterator[str]:
-    postgres.resume()
-    postgres.start()
-    with psycopg.connect(postgres.url, autocommit=True) as admin:
-        admin.execute("create database alert_statements")
-    upgrade(Secret(postgres.url_of("alert_statements")))
-    yield postgres.url_of("alert_statements")
-    drop_database(postgres, "alert_statements")
+    with migrated_database(postgres, "alert_statements") as url:
+        yield url
 
 
 @pytest.fixture
@@ -255,16 +248,14 @@ FILLING = (
 @pytest.fixture(scope="module")
 def filled(url: str, postgres: Postgres) -> Iterator[Conn]:
     """Enough rows that a planner would rather not read them all."""
-    with psycopg.connect(postgres.url, autocommit=True) as admin:
-        admin.execute("create database filled_alerts")
-        own = postgres.url_of("filled_alerts")
-        upgrade(Secret(own))
-        with psycopg.connect(own, autocommit=True) as connection:
-            for filling in FILLING:
-                connection.execute(filling + " from generate_series(1, 10000) n")
-            connection.execute("vacuum analyze")
-            yield connection
-    drop_database(postgres, "filled_alerts")
+    with (
+        migrated_database(postgres, "filled_alerts") as own,
+        psycopg.connect(own, autocommit=True) as connection,
+    ):
+        for filling in FILLING:
+            connection.execute(filling + " from generate_series(1, 10000) n")
+        connection.execute("vacuum analyze")
+        yield connection
 
 
 @pytest.mark.parametrize("name", plans.names_of("test_alerts"))

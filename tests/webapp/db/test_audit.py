@@ -10,11 +10,9 @@ import psycopg
 import pytest
 
 from script.embedded import Postgres
-from tests.stores import drop_database
+from tests.stores import migrated_database
 from tests.webapp.db import plans
 from webapp.db.audit import audit_latest, audit_note, audit_prune, audit_purges
-from webapp.db.migrate import upgrade
-from webapp.secret import Secret
 
 Conn = psycopg.Connection[Any]
 ROWS = 20_000
@@ -23,13 +21,10 @@ ROWS = 20_000
 @pytest.fixture(scope="module")
 def filled(postgres: Postgres) -> Iterator[Conn]:
     """An act a minute."""
-    postgres.resume()
-    postgres.start()
-    with psycopg.connect(postgres.url, autocommit=True) as admin:
-        admin.execute("create database audited")
-    url = postgres.url_of("audited")
-    upgrade(Secret(url))
-    with psycopg.connect(url, autocommit=True) as connection:
+    with (
+        migrated_database(postgres, "audited") as url,
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
         connection.execute(
             "insert into audit (at, who, what, target, detail)"
             " select now() - (%s - n) * interval '1 minute', 'admin', 'job retried', n::text, ''"
@@ -38,7 +33,6 @@ def filled(postgres: Postgres) -> Iterator[Conn]:
         )
         connection.execute("vacuum analyze audit")
         yield connection
-    drop_database(postgres, "audited")
 
 
 @pytest.fixture

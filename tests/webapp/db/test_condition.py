@@ -8,14 +8,11 @@ import psycopg
 import pytest
 
 from webapp.db import condition
-from webapp.db.migrate import upgrade
 from webapp.db.statements import Connection
-from webapp.secret import Secret
 
 
 @pytest.fixture
 def conn(database_url: str) -> Iterator[Connection]:
-    upgrade(Secret(database_url))
     with psycopg.connect(database_url, autocommit=True) as connection:
         yield connection
 

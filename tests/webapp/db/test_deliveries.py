@@ -11,12 +11,10 @@ import psycopg
 import pytest
 
 from script.embedded import Postgres
-from tests.stores import drop_database
+from tests.stores import migrated_database
 from tests.webapp.db import plans
 from webapp.db import deliveries
 from webapp.db.deliveries import Delivery, OwedList
-from webapp.db.migrate import upgrade
-from webapp.secret import Secret
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -40,13 +38,8 @@ Conn = psycopg.Connection[Any]
 
 @pytest.fixture(scope="module")
 def url(postgres: Postgres) -> Iterator[str]:
-    postgres.resume()
-    postgres.start()
-    with psycopg.connect(postgres.url, autocommit=True) as admin:
-        admin.execute("create database delivery_statements")
-    upgrade(Secret(postgres.url_of("delivery_statements")))
-    yield postgres.url_of("delivery_statements")
-    drop_database(postgres, "delivery_statements")
+    with migrated_database(postgres, "delivery_statements") as url:
+        yield url
 
 
 @pytest.fixture

@@ -12,12 +12,10 @@ import psycopg
 import pytest
 
 from script.embedded import Postgres
-from tests.stores import drop_database
+from tests.stores import migrated_database
 from tests.webapp.db import plans
 from webapp.db import metrics, statements
 from webapp.db.metrics import Point, Span
-from webapp.db.migrate import upgrade
-from webapp.secret import Secret
 from webapp.telemetry.histogram import Histogram
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -27,11 +25,8 @@ Conn = psycopg.Connection[Any]
 
 @pytest.fixture(scope="module")
 def migrated(postgres: Postgres) -> Iterator[str]:
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE metrics")
-    upgrade(Secret(postgres.url_of("metrics")))
-    yield postgres.url_of("metrics")
-    drop_database(postgres, "metrics")
+    with migrated_database(postgres, "metrics") as url:
+        yield url
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ ALL = [str(migration) for migration in read()]
 
 
 @pytest.fixture
-def url(database_url: str) -> Secret:
-    return Secret(database_url)
+def url(empty_database_url: str) -> Secret:
+    return Secret(empty_database_url)
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ SHORT = pool_module.POOL_TIMEOUT + 0.25
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(Secret(database_url), size=2, statement_timeout=0.5)
+def database(empty_database_url: str) -> Iterator[Database]:
+    database = Database(Secret(empty_database_url), size=2, statement_timeout=0.5)
     yield database
     database.close()
 
@@ -184,15 +184,19 @@ def test_a_slow_statement_is_no_outage(database: Database) -> None:
     assert one(database) == 1
 
 
-def test_a_pooler_is_used_without_start_up_options(database_url: str) -> None:
-    database = Database(Secret(database_url + "?pgbouncer=true"), size=1, statement_timeout=0.5)
+def test_a_pooler_is_used_without_start_up_options(empty_database_url: str) -> None:
+    database = Database(
+        Secret(empty_database_url + "?pgbouncer=true"), size=1, statement_timeout=0.5
+    )
     with database.connection() as conn:
         assert conn.execute("show statement_timeout").fetchone() == ("0",)
     database.close()
 
 
-def test_behind_a_pooler_a_statement_ends_too(database_url: str) -> None:
-    database = Database(Secret(database_url + "?pgbouncer=true"), size=1, statement_timeout=0.5)
+def test_behind_a_pooler_a_statement_ends_too(empty_database_url: str) -> None:
+    database = Database(
+        Secret(empty_database_url + "?pgbouncer=true"), size=1, statement_timeout=0.5
+    )
     began = time.monotonic()
     with pytest.raises(DatabaseUnavailable, match="no answer"), database.connection() as conn:
         conn.execute("select pg_sleep(5)")
@@ -264,10 +268,10 @@ def test_a_killed_server_is_found_again_and_said_so(
     assert caplog.messages[-1] == "PostgreSQL answers again"
 
 
-def test_a_connection_cut_in_use_is_an_outage(database: Database, database_url: str) -> None:
+def test_a_connection_cut_in_use_is_an_outage(database: Database, empty_database_url: str) -> None:
     def lose_it() -> None:
         with database.connection() as conn:
-            with psycopg.connect(database_url, autocommit=True) as other:
+            with psycopg.connect(empty_database_url, autocommit=True) as other:
                 other.execute("select pg_terminate_backend(%s)", (pid(conn),))
             conn.execute("select 1")
 
@@ -281,7 +285,7 @@ def test_closed_it_opens_again(database: Database) -> None:
     assert one(database) == 1
 
 
-def test_a_forked_child_opens_connections_of_its_own(database_url: str) -> None:
+def test_a_forked_child_opens_connections_of_its_own(empty_database_url: str) -> None:
     # In a process of its own: forking one that has threads is warned of.
     program = f"""
 import os, sys, warnings
@@ -290,7 +294,7 @@ warnings.filterwarnings("ignore", "This process .* is multi-threaded", Deprecati
 from webapp.db.pool import Database
 from webapp.secret import Secret
 
-database = Database(Secret({database_url!r}), size=2)
+database = Database(Secret({empty_database_url!r}), size=2)
 def backend():
     with database.connection() as conn:
         return conn.info.backend_pid
@@ -314,13 +318,13 @@ assert backend() == before
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_program_ends_at_once_and_without_a_word(database_url: str) -> None:
+def test_a_program_ends_at_once_and_without_a_word(empty_database_url: str) -> None:
     program = f"""
 import warnings
 warnings.simplefilter("error")
 from webapp.db.pool import Database
 from webapp.secret import Secret
-database = Database(Secret({database_url!r}), size=2)
+database = Database(Secret({empty_database_url!r}), size=2)
 with database.connection() as conn:
     conn.execute("select 1")
 """

@@ -11,12 +11,11 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.stores import migrated_database
 from tests.webapp.db import plans
 from webapp import signals
 from webapp.db import queries, statements
-from webapp.db.migrate import upgrade
 from webapp.db.queries import ArchivedResponse
-from webapp.secret import Secret
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 MINUTE = timedelta(minutes=1)
@@ -44,7 +43,6 @@ Conn = psycopg.Connection[Any]
 
 @pytest.fixture
 def conn(database_url: str) -> Iterator[Conn]:
-    upgrade(Secret(database_url))
     with psycopg.connect(database_url, autocommit=True) as connection:
         yield connection
 
@@ -242,26 +240,24 @@ PARAMETERS: dict[str, object] = {
 @pytest.fixture(scope="module")
 def filled(postgres: Any) -> Iterator[Conn]:
     """Enough rows that a planner would rather not read them all."""
-    with psycopg.connect(postgres.url, autocommit=True) as admin:
-        admin.execute("create database filled")
-        url = postgres.url_of("filled")
-        upgrade(Secret(url))
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(
-                "insert into upstream_responses select 'service:' || n, '/repos/o/' || n,"
-                " array['repo:o/' || n, 'owner:o' || n % 100, 'all'], 200, '', '', null, null,"
-                " null, null, null, '{}', 'body', now(), now(), now() - n * interval '1 minute'"
-                " from generate_series(1, 20000) n"
-            )
-            connection.execute(
-                "insert into purges (tags, hard, cause, created_at, applied_at)"
-                " select array['owner:o' || n], n % 50 = 0, 'webhook',"
-                " now() - n * interval '1 minute', now() from generate_series(1, 20000) n"
-            )
-            connection.execute("vacuum analyze upstream_responses")
-            connection.execute("vacuum analyze purges")
-            yield connection
-        admin.execute("drop database filled with (force)")
+    with (
+        migrated_database(postgres, "filled") as url,
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
+        connection.execute(
+            "insert into upstream_responses select 'service:' || n, '/repos/o/' || n,"
+            " array['repo:o/' || n, 'owner:o' || n % 100, 'all'], 200, '', '', null, null,"
+            " null, null, null, '{}', 'body', now(), now(), now() - n * interval '1 minute'"
+            " from generate_series(1, 20000) n"
+        )
+        connection.execute(
+            "insert into purges (tags, hard, cause, created_at, applied_at)"
+            " select array['owner:o' || n], n % 50 = 0, 'webhook',"
+            " now() - n * interval '1 minute', now() from generate_series(1, 20000) n"
+        )
+        connection.execute("vacuum analyze upstream_responses")
+        connection.execute("vacuum analyze purges")
+        yield connection
 
 
 @pytest.mark.parametrize("name", plans.names_of("test_queries"))

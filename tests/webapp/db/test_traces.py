@@ -15,12 +15,10 @@ import psycopg
 import pytest
 
 from script.embedded import Postgres
-from tests.stores import drop_database
+from tests.stores import migrated_database
 from tests.webapp.db import plans
 from webapp.db import traces
-from webapp.db.migrate import upgrade
 from webapp.db.traces import DetailedTransaction, Search
-from webapp.secret import Secret
 
 NOW = datetime(2026, 3, 7, 13, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -48,13 +46,11 @@ def transaction(number: int, began: datetime, **fields: Any) -> DetailedTransact
 @contextmanager
 def migrated(postgres: Postgres, name: str) -> Iterator[psycopg.Connection[Any]]:
     """A connection to a database of that name, dropped afterwards."""
-    postgres.start()
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute(f"create database {name}")
-    upgrade(Secret(postgres.url_of(name)))
-    with psycopg.connect(postgres.url_of(name), autocommit=True) as connection:
+    with (
+        migrated_database(postgres, name) as url,
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
         yield connection
-    drop_database(postgres, name)
 
 
 @pytest.fixture(scope="module")

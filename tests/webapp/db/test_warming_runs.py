@@ -10,10 +10,8 @@ import psycopg
 import pytest
 
 from script.embedded import Postgres
-from tests.stores import drop_database
+from tests.stores import migrated_database
 from tests.webapp.db import plans
-from webapp.db.migrate import upgrade
-from webapp.secret import Secret
 
 VALUES: dict[str, Any] = {
     "run": 7,
@@ -47,17 +45,13 @@ def test_a_statement_is_served_by_the_indexes_it_names(filled: str, name: str) -
 
 @pytest.fixture(scope="module")
 def filled(postgres: Postgres) -> Iterator[str]:
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE warming_runs")
-    url = postgres.url_of("warming_runs")
-    upgrade(Secret(url))
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(
-            "insert into warming_runs (names, source, state, ended_at)"
-            " select '{}', 'cli', case when n % 1000 = 0 then 'queued' else 'done' end,"
-            " case when n % 1000 = 0 then null else now() - n * interval '1 minute' end"
-            " from generate_series(1, 20000) n"
-        )
-        connection.execute("analyze warming_runs")
-    yield url
-    drop_database(postgres, "warming_runs")
+    with migrated_database(postgres, "warming_runs") as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(
+                "insert into warming_runs (names, source, state, ended_at)"
+                " select '{}', 'cli', case when n % 1000 = 0 then 'queued' else 'done' end,"
+                " case when n % 1000 = 0 then null else now() - n * interval '1 minute' end"
+                " from generate_series(1, 20000) n"
+            )
+            connection.execute("analyze warming_runs")
+        yield url

@@ -9,10 +9,8 @@ import psycopg
 import pytest
 
 from script.embedded import Postgres
-from tests.stores import drop_database
+from tests.stores import migrated_database
 from tests.webapp.db import plans
-from webapp.db.migrate import upgrade
-from webapp.secret import Secret
 
 VALUES: dict[str, Any] = {
     "watch": "owner1/repo1",
@@ -31,15 +29,12 @@ def test_a_statement_is_served_by_the_indexes_it_names(filled: str, name: str) -
 
 @pytest.fixture(scope="module")
 def filled(postgres: Postgres) -> Iterator[str]:
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE many_watches")
-    url = postgres.url_of("many_watches")
-    upgrade(Secret(url))
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(
-            "insert into watches (name, kind, source)"
-            " select 'owner' || n || '/repo' || n, 'repo', 'cli' from generate_series(1, 20000) n"
-        )
-        connection.execute("analyze watches")
-    yield url
-    drop_database(postgres, "many_watches")
+    with migrated_database(postgres, "many_watches") as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(
+                "insert into watches (name, kind, source)"
+                " select 'owner' || n || '/repo' || n, 'repo', 'cli'"
+                " from generate_series(1, 20000) n"
+            )
+            connection.execute("analyze watches")
+        yield url

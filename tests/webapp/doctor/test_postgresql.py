@@ -9,14 +9,10 @@ import pytest
 
 from script.embedded import Postgres
 from tests.webapp.doctor.asking import finding, findings
-from webapp.db.migrate import upgrade
 from webapp.doctor.finding import State
-from webapp.secret import Secret
 
 
-@pytest.fixture
 def stores(database_url: str) -> dict[str, str]:
-    """An empty database."""
     return {
         "HOST": "127.0.0.1",
         "REDIS_URL": "redis://127.0.0.1:1",
@@ -25,9 +21,13 @@ def stores(database_url: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def migrated(stores: dict[str, str], database_url: str) -> dict[str, str]:
-    upgrade(Secret(database_url))
-    return stores
+def empty(empty_database_url: str) -> dict[str, str]:
+    return stores(empty_database_url)
+
+
+@pytest.fixture
+def migrated(database_url: str) -> dict[str, str]:
+    return stores(database_url)
 
 
 def order(database_url: str, sql: str) -> None:
@@ -44,8 +44,8 @@ def test_the_version_is_told(migrated: dict[str, str]) -> None:
     assert finding("postgres", "server", migrated).reason.startswith("PostgreSQL 18.")
 
 
-def test_pending_migrations_fail_and_name_the_command(stores: dict[str, str]) -> None:
-    found = finding("postgres", "migrations", stores)
+def test_pending_migrations_fail_and_name_the_command(empty: dict[str, str]) -> None:
+    found = finding("postgres", "migrations", empty)
     assert (found.state, found.action) == (State.FAIL, "run: flask --app wsgi db upgrade")
 
 
@@ -65,8 +65,8 @@ def plain_database(postgres: Postgres) -> Iterator[str]:
 
 
 @pytest.mark.usefixtures("database_url")
-def test_a_missing_extension_is_warned_of(stores: dict[str, str], plain_database: str) -> None:
-    found = finding("postgres", "extensions", stores, DATABASE_URL=plain_database)
+def test_a_missing_extension_is_warned_of(plain_database: str) -> None:
+    found = finding("postgres", "extensions", stores(plain_database))
     assert (found.state, "create extension pg_trgm" in found.action) == (State.WARN, True)
 
 
@@ -98,13 +98,13 @@ def test_behind_a_pooler_connections_are_its_business(
 
 
 def test_a_wrong_password_fails_without_showing_it(
-    stores: dict[str, str], postgres: Postgres
+    migrated: dict[str, str], postgres: Postgres
 ) -> None:
     url = f"postgresql://forewarm:hunter2@127.0.0.1:{postgres.port}/forewarm"
-    found = finding("postgres", "server", stores, DATABASE_URL=url)
+    found = finding("postgres", "server", migrated, DATABASE_URL=url)
     assert (found.state, "hunter2" in found.reason) == (State.FAIL, False)
 
 
-def test_a_server_that_hangs_fails(stores: dict[str, str], postgres: Postgres) -> None:
+def test_a_server_that_hangs_fails(migrated: dict[str, str], postgres: Postgres) -> None:
     postgres.pause()
-    assert finding("postgres", "server", stores).state is State.FAIL
+    assert finding("postgres", "server", migrated).state is State.FAIL

@@ -9,9 +9,8 @@ from datetime import datetime, timedelta
 import psycopg
 
 from script.embedded import Postgres
-from tests.stores import drop_database
+from tests.stores import migrated_database
 from tests.webapp.telemetry.alert_runs import START
-from webapp.db.migrate import upgrade
 from webapp.db.pool import Database
 from webapp.secret import Secret
 from webapp.telemetry.alert_rules import Rule
@@ -49,14 +48,8 @@ class Given:
 @contextmanager
 def alert_database(postgres: Postgres, name: str) -> Iterator[str]:
     """The URL of a database of this name, migrated; dropped afterwards."""
-    postgres.resume()
-    postgres.start()
-    with psycopg.connect(postgres.url, autocommit=True) as admin:
-        admin.execute(f"create database {name}")
-    url = postgres.url_of(name)
-    upgrade(Secret(url))
-    yield url
-    drop_database(postgres, name)
+    with migrated_database(postgres, name) as url:
+        yield url
 
 
 @contextmanager

@@ -7,15 +7,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import psycopg
 import pytest
 
 from script.embedded import Postgres
-from tests.stores import drop_database
+from tests.stores import migrated_database
 from tests.webapp.telemetry.measured import NOON, Measured, Process
-from webapp.db.migrate import upgrade
 from webapp.errors import DatabaseUnavailable
-from webapp.secret import Secret
 from webapp.telemetry.metrics import Sample
 from webapp.telemetry.rollup import RolledUp, RollUp
 
@@ -25,11 +22,8 @@ JOBS = "job_duration_seconds"
 
 @pytest.fixture(scope="module")
 def rolled_up_url(postgres: Postgres) -> Iterator[str]:
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE rollup")
-    upgrade(Secret(postgres.url_of("rollup")))
-    yield postgres.url_of("rollup")
-    drop_database(postgres, "rollup")
+    with migrated_database(postgres, "rollup") as url:
+        yield url
 
 
 @pytest.fixture
