@@ -6,7 +6,8 @@
 
 What a caller's own token saw is refused at the door. Rows go by GitHub's id and only by newer
 sights (catalog_writes.py), so the order in which processes come to write doesn't matter. While
-PostgreSQL is away the queue waits, and what has no room is dropped: GitHub says it again.
+PostgreSQL is away the queue waits, and answers that have no room are dropped: GitHub says them
+again. What was purged nobody says again: of that one note for all stands in for what has no room.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 ROOM = 32 * 1024 * 1024
 """Bytes of answers that wait; a row given as such counts for ROW of them."""
 ROW = 2_048
+EFFECTS_MOST = 20_000
+"""Purges and the like that wait one by one."""
 LINGER = 0.05  # seconds for more to come, so that answers of a moment are one statement
 RETRY_EVERY = 1.0  # seconds, while PostgreSQL is away
 WARN_EVERY = 60.0  # seconds
@@ -67,7 +70,8 @@ class Harvest:
         self.counts: Counter[str] = Counter()
         """offered and dropped (answers), written and refused (repositories)."""
         self._waiting: deque[_Waiting] = deque()
-        self._held = 0
+        self._held = self._effects = 0
+        self._lost_at: float | None = None
         self._busy = False
         self._closing = False
         self._flushing = 0
@@ -181,15 +185,30 @@ class Harvest:
             if self._closing:
                 return
             self.counts["offered"] += 1
-            if self._held and self._held + waiting.size > self._room:
+            if waiting.effect is not None and self._effects >= EFFECTS_MOST:
+                first, self._lost_at = self._lost_at is None, time.time()
+                if not first:
+                    return
+                waiting = _Waiting(ROW, effect=self._note_the_lost)
+            elif waiting.effect is None and self._held and self._held + waiting.size > self._room:
                 self._dropped()
                 return
             self._waiting.append(waiting)
             self._held += waiting.size
+            self._effects += waiting.effect is not None
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="harvest", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
+
+    def _note_the_lost(self, conn: Connection) -> set[str]:
+        """Every row seen until then may have been purged."""
+        with self._changed:
+            at, self._lost_at = self._lost_at, None
+        if at is not None:
+            catalog_writes.catalog_purge_note(conn, ["all"], at=_moment(at))
+            log.warning("the harvest is behind: purges are noted as one of everything")
+        return set()
 
     def _dropped(self) -> None:
         self.counts["dropped"] += 1
@@ -227,6 +246,7 @@ class Harvest:
             with self._changed:
                 self._waiting.popleft()
                 self._held -= first.size
+                self._effects -= first.effect is not None
         return batch
 
     def _write(self, batch: Batch) -> None:

@@ -296,6 +296,41 @@ def test_what_has_no_room_is_dropped_and_counted(app: Forewarm, harvest: Harvest
     assert harvest.counts["dropped"] >= 18
 
 
+def test_a_purge_has_room_where_answers_have_none(
+    app: Forewarm, harvest: Harvest, postgres: Postgres
+) -> None:
+    app.get(FLASK)
+    assert not held(app, "pallets/flask").purged
+    postgres.stop()
+    large = b"[" + b" " * 60_000 + b"]"
+    for _ in range(4):
+        harvest.offer("/orgs/pallets/repos", large, time.time())
+    purge_of(harvest, "repo:pallets/flask")
+    postgres.start()
+    assert harvest.flush(10)
+    assert harvest.counts["dropped"]
+    assert held(app, "pallets/flask").purged
+
+
+def test_purges_without_room_are_noted_as_one_of_everything(
+    app: Forewarm, harvest: Harvest, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.harvest.EFFECTS_MOST", 3)
+    app.get(FLASK)
+    assert not held(app, "pallets/flask").purged
+    postgres.stop()
+    for number in range(10):
+        purge_of(harvest, f"repo:psf/{number}")
+    purge_of(harvest, "repo:pallets/flask")
+    postgres.start()
+    assert harvest.flush(10)
+    assert held(app, "pallets/flask").purged
+
+
+def purge_of(harvest: Harvest, tag: str) -> None:
+    harvest.purged(None, tags=[tag], hard=False, cause="webhook")
+
+
 def test_the_queue_outwaits_an_outage(app: Forewarm, harvest: Harvest, postgres: Postgres) -> None:
     row = repository(app)
     postgres.stop()
