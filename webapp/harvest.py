@@ -29,7 +29,7 @@ from webapp.db.pool import Database
 from webapp.db.statements import Connection
 from webapp.errors import DatabaseUnavailable
 from webapp.github.answer import Answer
-from webapp.harvest_batch import Batch, Changes
+from webapp.harvest_batch import Batch, Changes, Effect
 from webapp.policy import ORG, REPO, match
 from webapp.sights import Seen, rows_seen, shows_sights, sights
 
@@ -51,7 +51,7 @@ GONE = frozenset({403, 404, 410, 451})
 class _Waiting:
     size: int
     sights: Callable[[], Seen] | None = None
-    effect: Callable[[Connection], set[str]] | None = None
+    effect: Effect | None = None
 
 
 class Harvest:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from webapp.db import catalog_writes
@@ -20,6 +20,9 @@ from webapp.sights import Seen
 log = logging.getLogger(__name__)
 
 ROWS = 500  # repositories a statement
+
+Effect = Callable[[Connection], set[str]]
+"""Gives the owners whose rows it changed; raises RowsRefused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,7 @@ class Batch:
     repositories: dict[int, RepositorySight] = field(default_factory=dict)
     listed: set[int] = field(default_factory=set)
     owners: dict[int, OwnerSight] = field(default_factory=dict)
-    effects: list[Callable[[Connection], set[str]]] = field(default_factory=list)
-    """Each gives the owners whose rows it changed."""
+    effects: list[Effect] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     """Repositories written and refused, once it is written."""
 
@@ -80,8 +82,7 @@ class Batch:
                     details.append(f"repo:{changed.owner}/{changed.name}".lower())
         if self.owners:
             owners |= self._put_owners(conn, sorted(self.owners.values(), key=lambda each: each.id))
-        for effect in self.effects:
-            owners |= effect(conn)
+        owners |= self._run(conn, self.effects)
         return Changes(frozenset(owners), tuple(details))
 
     def _put_repositories(
@@ -103,6 +104,18 @@ class Batch:
         if named:
             catalog_writes.catalog_evict(conn, named)
         return changed
+
+    def _run(self, conn: Connection, effects: Sequence[Effect]) -> set[str]:
+        """Whose rows they changed. A name may be anything: a caller chose it."""
+        try:
+            with conn.transaction():
+                return {owner for effect in effects for owner in effect(conn)}
+        except RowsRefused as error:
+            if len(effects) > 1:
+                return {owner for effect in effects for owner in self._run(conn, [effect])}
+            self.counts["refused"] += 1
+            log.warning("what is gone or purged isn't noted in the catalog: %s", error)
+            return set()
 
     def _put_owners(self, conn: Connection, rows: list[OwnerSight]) -> set[str]:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -294,6 +295,26 @@ def test_what_has_no_room_is_dropped_and_counted(app: Forewarm, harvest: Harvest
     assert harvest.flush()
     assert harvest.counts["offered"] == 20
     assert harvest.counts["dropped"] >= 18
+
+
+@pytest.mark.parametrize("path", ["/repos/{}/x", "/repos/x/{}", "/orgs/{}", "/users/{}"])
+def test_a_name_that_postgresql_refuses_keeps_no_other_out(app: Forewarm, path: str) -> None:
+    assert app.get(path.format(secrets.token_hex(1_900))).status_code == 404
+    assert "pallets/flask" in names_after(app, FLASK)
+
+
+def test_a_purged_name_that_postgresql_refuses_keeps_no_other_out(app: Forewarm) -> None:
+    app.get(FLASK)
+    app.services.purger.purge(
+        [f"repo:{secrets.token_hex(1_900)}/x", "repo:pallets/flask"], hard=False, cause="mutation"
+    )
+    app.services.purger.purge(["repo:pallets/flask"], hard=False, cause="webhook")
+    assert held(app, "pallets/flask").purged
+
+
+def names_after(app: Forewarm, path: str) -> set[str]:
+    app.get(path)
+    return names(app)
 
 
 def test_a_purge_has_room_where_answers_have_none(

@@ -105,14 +105,17 @@ def catalog_evict(conn: Connection, ids: Sequence[int]) -> int:
 def catalog_forget(conn: Connection, full_name: str, *, at: datetime, id: int = 0) -> int:  # noqa: A002
     """Forget a repository; how many rows were held. Its history waits for it to come back.
 
-    Answers asked for up to `at` don't bring it back. `id` may be 0 where it isn't known.
+    Answers asked for up to `at` don't bring it back. `id` may be 0 where it isn't known. Raises
+    RowsRefused, as the others that take a name do: of one that no row could have.
     """
-    return execute(conn, "catalog_forget", full_name=full_name.lower(), id=id, at=at)
+    with _refusing():
+        return execute(conn, "catalog_forget", full_name=full_name.lower(), id=id, at=at)
 
 
 def catalog_forget_owner(conn: Connection, login: str, *, at: datetime) -> int:
     """Forget everything of an owner, as `catalog_forget` does; how many rows were held."""
-    return execute(conn, "catalog_forget_owner", owner=login.lower(), at=at)
+    with _refusing():
+        return execute(conn, "catalog_forget_owner", owner=login.lower(), at=at)
 
 
 def catalog_orgs_upsert(conn: Connection, sights: list[OwnerSight]) -> list[ChangedOwner]:
@@ -131,12 +134,14 @@ def catalog_orgs_evict(conn: Connection, ids: Sequence[int]) -> int:
 
 def catalog_orgs_forget(conn: Connection, login: str, *, at: datetime) -> int:
     """Forget an owner; how many rows were held. Its repositories stay till they are gone too."""
-    return execute(conn, "catalog_orgs_forget", login=login.lower(), at=at)
+    with _refusing():
+        return execute(conn, "catalog_orgs_forget", login=login.lower(), at=at)
 
 
 def catalog_purge_note(conn: Connection, tags: Sequence[str], *, at: datetime) -> int:
     """Note tags (`repo:…`, `owner:…`, `all`) as purged, for `LookedUp.purged`."""
-    return execute(conn, "catalog_purge_note", tags=list(tags), at=at)
+    with _refusing():
+        return execute(conn, "catalog_purge_note", tags=list(tags), at=at)
 
 
 def catalog_gone_prune(conn: Connection, *, before: datetime) -> int:
