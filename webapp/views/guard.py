@@ -6,7 +6,8 @@ The mirror judges its callers by scope (callers.py), a webhook by its signature.
     any request   -> its Host (and X-Forwarded-Host) is ours
     KEY_MAY_READ  -> administrator; an API key for reading
     ADMINISTRATOR -> ADMIN_PASSWORD, as HTTP Basic (user admin) or Bearer
-    a write       -> JSON or a CSRF token, and a same-origin or absent Origin
+    a write       -> its body is read by a quarter of the threads at most; JSON or a CSRF token,
+                     and a same-origin or absent Origin
 
 Without ADMIN_PASSWORD all of it is open to a loopback peer that speaks to a loopback Host through
 no proxy, where we listen on loopback only: behind a local proxy every caller is 127.0.0.1.
@@ -24,6 +25,7 @@ from webapp.callers import KEY_PREFIX, Callers
 from webapp.errors import RequestRefused
 from webapp.hosts import Hosts, is_loopback_address, is_loopback_host
 from webapp.settings import Settings
+from webapp.shares import Shares
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_FIELD, CSRF_HEADER = "csrf_token", "X-CSRF-Token"
@@ -60,8 +62,9 @@ ANY_HOST = frozenset({"/healthz", "/readyz"})
 class Guard:
     """Installed once on the app; refuses by RequestRefused."""
 
-    def __init__(self, settings: Settings, callers: Callers, hosts: Hosts) -> None:
+    def __init__(self, settings: Settings, callers: Callers, hosts: Hosts, shares: Shares) -> None:
         self._settings = settings
+        self._shares = shares
         self._callers = callers
         self._hosts = hosts
         self._signer = URLSafeTimedSerializer(settings.secret_key.reveal(), salt="csrf")
@@ -71,7 +74,7 @@ class Guard:
         app.before_request(self.check)
 
     def check(self) -> None:
-        """Raises RequestRefused (400, 401, 403)."""
+        """Raises RequestRefused (400, 401, 403), WaitedTooLong."""
         if request.path not in ANY_HOST:
             self._check_host()
         if request.url_rule is None:
@@ -81,6 +84,9 @@ class Guard:
             return
         self._check_caller(access)
         if request.method not in SAFE:
+            # Slow ones must not starve hits; what is read is kept for form and view.
+            with self._shares.reading_body():
+                request.get_data(parse_form_data=False)
             self._check_origin()
 
     def base_url(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -341,9 +342,13 @@ def test_what_any_web_page_can_post_blindly_is_refused(
     assert send(forewarm, "POST", "/api/purge", **body).status_code == 403
 
 
+def guard_of(forewarm: Forewarm) -> Guard:
+    services = forewarm.services
+    return Guard(forewarm.settings, services.callers, services.hosts, services.shares)
+
+
 def test_a_form_with_our_token_is_no_blind_post(forewarm: Forewarm) -> None:
-    guard = Guard(forewarm.settings, forewarm.services.callers, forewarm.services.hosts)
-    token = guard.csrf_token()
+    token = guard_of(forewarm).csrf_token()
     form = {"data": {"tags": "all", "csrf_token": token}}
     header = {"data": "{}", "headers": {CSRF_HEADER: token}, "content_type": "text/plain"}
     for body in (form, header):
@@ -354,9 +359,17 @@ def test_a_csrf_token_of_another_secret_key_is_forged(
     forewarm: Forewarm, start_forewarm: ForewarmFactory
 ) -> None:
     other = start_forewarm(SECRET_KEY="another secret key for tests")
-    token = Guard(other.settings, other.services.callers, other.services.hosts).csrf_token()
+    token = guard_of(other).csrf_token()
     body: dict[str, Any] = {"data": {"tags": "all", "csrf_token": token}}
     assert send(forewarm, "POST", "/api/purge", **body).status_code == 403
+
+
+def test_a_write_whose_body_no_thread_may_read_is_a_503(forewarm: Forewarm) -> None:
+    with ExitStack() as slow:
+        for _ in range(forewarm.settings.web_threads // 4):
+            slow.enter_context(forewarm.services.shares.reading_body())
+        assert send(forewarm, "POST", "/api/purge", json={"tags": ["all"]}).status_code == 503
+    assert send(forewarm, "POST", "/api/purge", json={"tags": ["all"]}).status_code == 200
 
 
 def test_a_mirror_write_needs_no_origin_but_a_token(forewarm: Forewarm) -> None:
