@@ -105,6 +105,7 @@ def lags(one: Server, reader: Reader, github: StandIn, rounds: int) -> list[floa
     return found
 
 
+@pytest.mark.alone
 def test_no_process_serves_the_old_answer_from_near_after_a_purge(
     pair: list[Server], github: StandIn
 ) -> None:
@@ -116,6 +117,7 @@ def test_no_process_serves_the_old_answer_from_near_after_a_purge(
     assert sorted(found)[ROUNDS // 2] <= 0.02
 
 
+@pytest.mark.alone
 def test_with_pubsub_cut_the_old_answer_ends_within_a_second(
     pair: list[Server], github: StandIn, valkey: Valkey
 ) -> None:

@@ -60,6 +60,7 @@ def test_a_small_pool_is_enough_for_many_threads_and_is_never_exceeded(
     assert most <= size + 1
 
 
+@pytest.mark.alone
 def test_a_hung_redis_holds_each_thread_up_once_however_small_the_pool(
     valkey: Valkey, redis_url: str
 ) -> None:

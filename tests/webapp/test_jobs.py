@@ -127,6 +127,7 @@ def test_a_mute_broker_holds_a_request_a_quarter_of_a_second(jobs: Jobs, valkey:
     assert time.monotonic() - began < SHORT
 
 
+@pytest.mark.alone
 def test_a_mute_broker_is_not_waited_for_again(jobs: Jobs, valkey: Valkey) -> None:
     valkey.pause()
     with pytest.raises(BrokerUnavailable):

@@ -225,6 +225,7 @@ def test_a_paused_server_holds_a_request_no_longer_than_a_statement(
     assert time.monotonic() - began < 0.5 + 2 * SHORT
 
 
+@pytest.mark.alone
 def test_a_paused_server_is_not_waited_for_again(database: Database, postgres: Postgres) -> None:
     one(database)
     postgres.pause()

@@ -146,7 +146,10 @@ def test_the_next_answer_is_served_when_github_is_back(
 
 
 @pytest.mark.parametrize("what", sorted(TRIED_AGAIN))
-def test_a_fault_that_passes_is_never_seen(forewarm: Forewarm, github: StandIn, what: str) -> None:
+def test_a_fault_that_passes_is_never_seen(
+    forewarm: Forewarm, github: StandIn, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr("webapp.github.client.DEADLINE", 10.0)
     github.fault(**UNREACHABLE[what], count=2)
     assert said_of(forewarm.get(LIST)) == (200, "MISS")
     assert github.count(LIST) == 3
