@@ -26,6 +26,8 @@ QUEUE = "upkeep"
 TURN = 120.0
 AUDIT_KEPT = timedelta(days=400)
 HISTORY_KEPT = timedelta(days=400)
+# Much longer than their pause.
+LISTS_KEPT = timedelta(days=1)
 # No answer is under way for so long.
 GONE_KEPT = timedelta(days=1)
 # Longer than any row is taken for current.
@@ -40,6 +42,7 @@ PRUNED: Mapping[str, Prune] = {
     "answers": lambda conn, now: queries.archive_prune(conn, now=now),
     "purges": lambda conn, now: queries.purges_prune(conn, before=now - PURGES_KEPT),
     "deliveries": lambda conn, now: deliveries.deliveries_prune(conn, before=now - DELIVERIES_KEPT),
+    "lists": lambda conn, now: deliveries.list_purges_prune(conn, before=now - LISTS_KEPT),
     "traces": lambda conn, now: traces.traces_prune(conn, before=now - traces.KEPT_FOR),
     "history": lambda conn, now: catalog_writes.catalog_days_prune(conn, before=now - HISTORY_KEPT),
     "gone repositories": lambda conn, now: catalog_writes.catalog_gone_prune(

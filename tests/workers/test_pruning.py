@@ -42,6 +42,11 @@ FILL = {
         " select n::text, 'push', '{}', '{}', '{}',"
         " now() - case when n % 2 = 0 then interval '31 days' else interval '29 days' end"
     ),
+    "list_purges": (
+        "insert into list_purges (tag, purged_at, changed_at, due_at, cause, detail)"
+        " select 'repos:o' || n, now() - interval '25 hours', now(),"
+        " case when n % 2 = 1 then now() end, 'webhook', ''"
+    ),
 }
 
 
@@ -69,7 +74,9 @@ def test_what_is_past_its_time_is_forgotten_and_nothing_else(
     database: Database, database_url: str
 ) -> None:
     forgotten = pruning.prune(database, datetime.now(UTC), deadline=time.monotonic() + 60)
-    assert {forgotten[what] for what in ("answers", "purges", "deliveries", "acts")} == {ROWS // 2}
+    assert {forgotten[what] for what in ("answers", "purges", "deliveries", "lists", "acts")} == {
+        ROWS // 2
+    }
     assert left(database_url) == dict.fromkeys(FILL, ROWS - ROWS // 2)
 
 

@@ -162,3 +162,8 @@ def list_purges_done(
     with timed("list_purges_done"):
         found = conn.execute(load("list_purges_done"), values).fetchall()
     return [tag for tag, owed in found if owed]
+
+
+def list_purges_prune(conn: Connection, *, before: datetime, rows: int = PRUNED_AT_ONCE) -> int:
+    """Forget lists that were purged before a moment and are owed nothing; how many."""
+    return execute(conn, "list_purges_prune", before=before, rows=rows)

@@ -49,6 +49,9 @@ create table list_purges (
 
 create index list_purges_due on list_purges (due_at) where due_at is not null;
 
+-- A payload may name any list: what is long over is forgotten.
+create index list_purges_purged_at on list_purges (purged_at) where due_at is null;
+
 comment on column list_purges.purged_at is 'when the tag was last purged under the pause';
 comment on column list_purges.changed_at is 'when a counter last changed';
 comment on column list_purges.due_at is 'when the owed purge is to be done; null while none is owed';
