@@ -43,7 +43,7 @@ from webapp.outcome import Outcome
 from webapp.serve import Served
 
 DOCUMENTATION = "https://docs.github.com/rest"
-FOR_PROGRAMS = ("/api", "/webhooks", "/healthz", "/readyz", "/metrics")
+FOR_PROGRAMS = ("/api", "/webhooks/github", "/healthz", "/readyz", "/metrics")
 RETRY_SOON = "1"  # seconds
 
 PASSED_BACK = (
