@@ -134,7 +134,7 @@ def cases(known: Known) -> Iterator[Case]:
     yield Case(
         "one repository",
         lambda chance: {"name": chance.choice(known.names)},
-        lambda conn, values: catalog.catalog_repository(conn, *values["name"].split("/")),
+        lambda conn, values: catalog.catalog_lookup(conn, [values["name"]]),
         "repositories_name",
     )
     yield Case(

@@ -62,7 +62,7 @@ def names(forewarm: Forewarm) -> set[str]:
 def held(forewarm: Forewarm, full_name: str) -> Any:
     assert forewarm.services.harvest.flush()
     with forewarm.services.database.connection() as conn:
-        return catalog.catalog_repository(conn, *full_name.split("/"))
+        return next(iter(catalog.catalog_lookup(conn, [full_name])), None)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

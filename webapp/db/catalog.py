@@ -79,16 +79,11 @@ class Organisation:
     """How many of its repositories the catalog holds."""
 
 
-def catalog_repository(conn: Connection, owner: str, name: str) -> LookedUp | None:
-    """One repository, by its present or, where nobody else took it, a former name."""
-    found = catalog_lookup(conn, [f"{owner}/{name}"])
-    return found[0] if found else None
-
-
 def catalog_lookup(conn: Connection, names: Sequence[str]) -> list[LookedUp]:
     """Repositories by `owner/name`, in any order, none twice for one name; one query.
 
-    A present name goes before a former one. Names nobody has are left out.
+    A present name goes before a former one, which counts where nobody else took it. Names nobody
+    has are left out.
     """
     keys = sorted({name.lower() for name in names})
     return statements.rows(conn, "catalog_lookup", LookedUp, names=keys)

@@ -136,13 +136,8 @@ def purges(facts: Facts) -> Purges:
     return Purges(soft=tuple(tags), installed=installed)
 
 
-def purges_of(event: str, action: str, payload: Payload) -> Purges:
-    """The same, of a webhook's payload; it may lack any field, or hold null in its place."""
-    return purges(facts_of(event, action, payload))
-
-
 def facts_of(event: str, action: str, payload: Payload) -> Facts:
-    """What a webhook's payload says."""
+    """What a webhook's payload says; it may lack any field, or hold null in its place."""
     repositories = tuple(_found(payload, REPOSITORIES))
     owners = (*_found(payload, OWNERS), *_found(payload, FORMER_OWNERS))
     now_named = next(_found(payload, REPOSITORIES[:1]), "")

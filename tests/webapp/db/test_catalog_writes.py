@@ -49,7 +49,7 @@ def put(conn: Conn, *sights: RepositorySight) -> list[writes.ChangedRepository]:
 
 
 def held(conn: Conn, full_name: str) -> Any:
-    return readers.catalog_repository(conn, *full_name.split("/"))
+    return next(iter(readers.catalog_lookup(conn, [full_name])), None)
 
 
 def test_a_later_sight_replaces_an_earlier_one(conn: Conn) -> None:

@@ -19,7 +19,7 @@ from tests.webapp.github.published import Style, event_names, models, payload_of
 from webapp import policy
 from webapp.errors import RequestRefused
 from webapp.github import events
-from webapp.github.events import Facts, Purges, action_of, parse, purges, purges_of, verify
+from webapp.github.events import Facts, Payload, Purges, action_of, facts_of, parse, purges, verify
 from webapp.secret import Secret
 
 SECRET = Secret("a webhook secret")
@@ -107,6 +107,10 @@ HARD: Mapping[tuple[str, str], set[str]] = {
         *("org:octo", "org:seller"),
     },
 }
+
+
+def purges_of(event: str, action: str, payload: Payload) -> Purges:
+    return purges(facts_of(event, action, payload))
 
 
 def named_in(payload: Mapping[str, Any]) -> set[str]:
