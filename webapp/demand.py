@@ -34,6 +34,7 @@ MOST_OWNERS = 10_000
 MOST_READ = 1_000  # a command
 LONGEST = 1_024  # characters of an asked text; what is longer isn't kept warm
 BATCH = 500  # answers a command
+NOTED_MOST = 500_000  # between two flushes
 OWNERS = "fw:d:owners"
 _LUA = Path(__file__).parent / "lua" / "asked.lua"
 
@@ -74,7 +75,7 @@ class Demand:
         """`clock` gives Unix seconds."""
         self._connection = connection
         self._clock = clock
-        self.noted: deque[str] = deque()
+        self.noted: deque[str] = deque(maxlen=NOTED_MOST)
         self.dropped = 0
 
     @cached_property

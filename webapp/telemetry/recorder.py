@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 FLUSH_EVERY = 5.0  # seconds
 EXIT_PRIORITY = 10  # any that isn't negative: before children and queues end
+HITS_MOST = 500_000
+"""Ten times what a process serves between two flushes: whatever keeps them from happening, memory
+is bounded, and the oldest are lost."""
 HITS = frozenset({Outcome.HIT.value, Outcome.NEGATIVE.value})
 
 
@@ -39,7 +42,7 @@ class Recorder:
         """`takers` get each flush's hits, exactly once; then `also` is flushed."""
         self._also = also
         self._takers = takers
-        self.hits: deque[Hit] = deque()
+        self.hits: deque[Hit] = deque(maxlen=HITS_MOST)
         self._every = every
         self._stopped = threading.Event()
         self._flushing = threading.Lock()

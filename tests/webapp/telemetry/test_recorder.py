@@ -53,6 +53,15 @@ def counted(caplog: pytest.LogCaptureFixture) -> Counter[str]:
     return counts
 
 
+def test_hits_that_nothing_flushes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webapp.telemetry.recorder.HITS_MOST", 3)
+    recorder = Recorder()
+    recorder.hits.extend([hit()] * 5)
+    recorder.flush()
+    recorder.hits.extend([hit()] * 5)
+    assert len(recorder.hits) == 3
+
+
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     with caplog.at_level(logging.INFO):
