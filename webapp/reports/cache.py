@@ -90,8 +90,8 @@ def report(services: Services, window: Window) -> CacheReport:
     purges = metrics.totals("purges_total", since=since, until=until, by=("kind", "cause"))
     points = services.points.totals(since, until).all
     return CacheReport(
-        reads=read(metrics, window),
-        before=read_whole(metrics, window.before()),
+        reads=read(services, window),
+        before=read_whole(services, window.before()),
         shelves={
             name: shelves[name,].histogram or Histogram() for name in SHELVES if (name,) in shelves
         },

@@ -7,13 +7,14 @@ on demand, never run.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 
 from webapp.db import condition, explain
 from webapp.db.condition import Index, Server, Table
 from webapp.db.explain import Explained
 from webapp.errors import DatabaseUnavailable
 from webapp.reports import wording
+from webapp.reports.figures import kept
 from webapp.reports.periods import Window
 from webapp.reports.verdicts import Bounds, Verdict, worst
 from webapp.services import Services
@@ -89,7 +90,11 @@ class DatabaseReport:
 def report(services: Services, window: Window) -> DatabaseReport:
     """Raises StoreUnavailable where neither store tells of statements."""
     try:
-        found = statements(services.metrics, window)
+        metrics = services.metrics
+        plain = kept(
+            services, "statements", window, lambda: list(map(astuple, statements(metrics, window)))
+        )
+        found = [Statement(*each) for each in plain]
         with services.database.connection() as conn:
             return DatabaseReport(
                 window,

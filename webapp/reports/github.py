@@ -12,6 +12,7 @@ from webapp.github.allowance import RESOURCES
 from webapp.github.limits import Lane
 from webapp.github.points import Tally, Totals
 from webapp.reports import wording
+from webapp.reports.figures import Packed, kept, packed, unpacked
 from webapp.reports.periods import Window
 from webapp.reports.upstream_paths import UpstreamPath, slowest_paths
 from webapp.reports.verdicts import Bounds, State, Verdict, worst
@@ -85,7 +86,10 @@ class GitHubReport:
     @property
     def verdicts(self) -> list[Verdict]:
         """Budget, GitHub's answers."""
-        return [budget(self.budgets, self.totals, self.before), answers(self.calls)]
+        return [
+            budget(self.budgets, self.totals.all.spent, self.before.all.spent),
+            answers(self.calls),
+        ]
 
     @property
     def lanes(self) -> dict[str, Tally]:
@@ -134,19 +138,26 @@ def report(services: Services, window: Window) -> GitHubReport:
     metrics, points = services.metrics, services.points
     since, until = window.since.timestamp(), window.now.timestamp()
     earlier = window.before()
-    calls = metrics.totals(
-        "upstream_requests_total", since=since, until=until, by=("resource", "status", "lane")
-    )
-    latency = metrics.totals(
-        "upstream_request_duration_seconds", since=since, until=until, by=("resource",)
-    )
+
+    def counted() -> list[tuple[str, str, str, int]]:
+        by = ("resource", "status", "lane")
+        totals = metrics.totals("upstream_requests_total", since=since, until=until, by=by)
+        return [(a, b, c, each.count) for (a, b, c), each in totals.items()]
+
+    def timed() -> list[tuple[str, Packed]]:
+        name, by = "upstream_request_duration_seconds", ("resource",)
+        totals = metrics.totals(name, since=since, until=until, by=by)
+        return [(each, packed(held.histogram or Histogram())) for (each,), held in totals.items()]
+
+    calls = kept(services, "calls", window, counted)
+    latency = kept(services, "calls-latency", window, timed)
     return GitHubReport(
         window=window,
         budgets=budgets(services, window.now),
         totals=points.totals(since, until),
         before=points.totals(earlier.since.timestamp(), earlier.now.timestamp()),
-        calls={(a, b, c): each.count for (a, b, c), each in calls.items()},
-        latency={name: each.histogram or Histogram() for (name,), each in latency.items()},
+        calls={(resource, status, lane): n for resource, status, lane, n in calls},
+        latency={name: unpacked(each) for name, each in latency},
         paused=pauses(services, window.now),
         slowest=slowest_paths(services, window),
     )
@@ -194,8 +205,8 @@ def budgets(services: Services, now: datetime) -> list[Budget]:
     return sorted(found, key=lambda each: (each.share, each.credential, each.resource))
 
 
-def budget(held: list[Budget], totals: Totals, before: Totals) -> Verdict:
-    """The worst of all credentials'."""
+def budget(held: list[Budget], spent: int, before: int) -> Verdict:
+    """The worst of all credentials'; points spent in the period and in the one before."""
     if not held:
         return Verdict(
             "GitHub budget",
@@ -212,7 +223,7 @@ def budget(held: list[Budget], totals: Totals, before: Totals) -> Verdict:
         f"{wording.count(least.remaining)} of {wording.count(least.limit)} points left"
         f" ({least.resource}){when}; reset {least.reset:%H:%M} UTC.",
         "See who spends it." if state in {"warn", "fail"} else "",
-        wording.change(totals.all.spent, before.all.spent),
+        wording.change(spent, before),
         page="dashboard.github",
     )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from webapp.errors import BrokerUnavailable, DatabaseUnavailable, StoreUnavailable
 from webapp.reports import alerts, cache, database, github, jobs, requests, warming, webhooks
+from webapp.reports.figures import kept
 from webapp.reports.periods import Window
 from webapp.reports.reads import Reads, quantiles_before, read, read_whole
 from webapp.reports.verdicts import Verdict, worst
@@ -50,11 +51,9 @@ def report(services: Services, window: Window) -> Overview:
     reads = before = points = None
     p95_before: Sequence[float | None] = ()
     try:
-        metrics = services.metrics
-        reads, before = read(metrics, window), read_whole(metrics, window.before())
-        p95_before = quantiles_before(metrics, window, 0.95)
-        totals = services.points.totals(window.since.timestamp(), window.now.timestamp()).all
-        points = (totals.spent, totals.saved)
+        reads, before = read(services, window), read_whole(services, window.before())
+        p95_before = quantiles_before(services, window, 0.95)
+        points = _points(services, window)
     except AWAY:
         pass
     verdicts: list[Verdict] = []
@@ -74,15 +73,20 @@ def report(services: Services, window: Window) -> Overview:
     return Overview(window, verdicts, reads, before, p95_before, points)
 
 
+def _points(services: Services, window: Window) -> tuple[int, int]:
+    """Spent and saved."""
+
+    def counted() -> tuple[int, int]:
+        totals = services.points.totals(window.since.timestamp(), window.now.timestamp()).all
+        return totals.spent, totals.saved
+
+    spent, saved = kept(services, "points", window, counted)
+    return spent, saved
+
+
 def _budget(services: Services, window: Window) -> list[Verdict]:
-    since, earlier = window.since.timestamp(), window.before()
-    return [
-        github.budget(
-            github.budgets(services, window.now),
-            services.points.totals(since, window.now.timestamp()),
-            services.points.totals(earlier.since.timestamp(), earlier.now.timestamp()),
-        )
-    ]
+    (spent, _), (before, _) = _points(services, window), _points(services, window.before())
+    return [github.budget(github.budgets(services, window.now), spent, before)]
 
 
 def _jobs(services: Services, window: Window) -> list[Verdict]:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from webapp.outcome import WITHOUT_GITHUB, Outcome
+from webapp.reports.figures import Packed, kept, packed, unpacked
 from webapp.reports.periods import Window
+from webapp.services import Services
 from webapp.telemetry.histogram import Histogram
 from webapp.telemetry.metrics import Metrics
 
@@ -28,6 +30,13 @@ FAMILIES: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 """Outcomes that mean the same to whoever waits, in the order in which charts stack them."""
 MEASURE = "request_duration_seconds"
+
+_Plain = tuple[
+    list[tuple[str, str, int]],
+    list[tuple[str, str, Packed]],
+    list[tuple[int, dict[str, int]]],
+    list[tuple[int, Packed]],
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +105,30 @@ class Reads:
         return [None if each is None else each.quantile(share) for each in found]
 
 
-def read(metrics: Metrics, window: Window) -> Reads:
+def read(services: Services, window: Window) -> Reads:
     """Step by step. Raises StoreUnavailable, DatabaseUnavailable."""
+    metrics = services.metrics
+    return _unpacked(
+        window, kept(services, "reads", window, lambda: _packed(_read(metrics, window)))
+    )
+
+
+def read_whole(services: Services, window: Window) -> Reads:
+    """Of the period as a whole, to compare with. Raises as `read`."""
+    metrics = services.metrics
+    whole = kept(services, "reads-whole", window, lambda: _packed(_read_whole(metrics, window)))
+    return _unpacked(window, whole)
+
+
+def quantiles_before(services: Services, window: Window, share: float) -> list[float | None]:
+    """Seconds, step by step, of the period before; None where there were no answers. Raises as
+    `read`."""
+    before = window.before()
+    name = f"quantiles-{share:g}"
+    return kept(services, name, before, lambda: _quantiles(services.metrics, before, share))
+
+
+def _read(metrics: Metrics, window: Window) -> Reads:
     since, step = window.since.timestamp(), window.step.total_seconds()
     series = metrics.series(
         MEASURE,
@@ -123,18 +154,14 @@ def read(metrics: Metrics, window: Window) -> Reads:
     return Reads(window, numbers, durations, by_step, durations_by_step)
 
 
-def quantiles_before(metrics: Metrics, window: Window, share: float) -> list[float | None]:
-    """Seconds, step by step, of the period before; None where there were no answers. Raises as
-    `read`."""
-    before = window.before()
-    since, step = before.since.timestamp(), int(before.step.total_seconds())
-    until = before.until.timestamp()
+def _quantiles(metrics: Metrics, window: Window, share: float) -> list[float | None]:
+    since, until = window.since.timestamp(), window.until.timestamp()
+    step = int(window.step.total_seconds())
     found = metrics.series(MEASURE, since=since, until=until, step=step).get((), [])
-    return [each.quantile(share) for each in found] or [None] * before.steps
+    return [each.quantile(share) for each in found] or [None] * window.steps
 
 
-def read_whole(metrics: Metrics, window: Window) -> Reads:
-    """Of the period as a whole, to compare with. Raises as `read`."""
+def _read_whole(metrics: Metrics, window: Window) -> Reads:
     totals = metrics.totals(
         MEASURE,
         since=window.since.timestamp(),
@@ -148,3 +175,23 @@ def read_whole(metrics: Metrics, window: Window) -> Reads:
         if each.histogram is not None
     }
     return Reads(window, numbers, durations)
+
+
+def _packed(reads: Reads) -> _Plain:
+    return (
+        [(*group, number) for group, number in reads.numbers.items()],
+        [(*group, packed(each)) for group, each in reads.durations.items()],
+        [(step, dict(counted)) for step, counted in reads.by_step.items()],
+        [(step, packed(each)) for step, each in reads.durations_by_step.items()],
+    )
+
+
+def _unpacked(window: Window, plain: _Plain) -> Reads:
+    numbers, durations, by_step, durations_by_step = plain
+    return Reads(
+        window,
+        Counter({(resource, outcome): number for resource, outcome, number in numbers}),
+        {(resource, outcome): unpacked(each) for resource, outcome, each in durations},
+        {step: Counter(counted) for step, counted in by_step},
+        {step: unpacked(each) for step, each in durations_by_step},
+    )

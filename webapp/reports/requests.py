@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from webapp.outcome import Outcome
 from webapp.reports import wording
+from webapp.reports.figures import kept
 from webapp.reports.periods import Window
 from webapp.reports.reads import Reads, quantiles_before, read, read_whole
 from webapp.reports.verdicts import Bounds, Verdict
@@ -91,12 +92,14 @@ class Requests:
 
 def report(services: Services, window: Window) -> Requests:
     """Raises StoreUnavailable, DatabaseUnavailable."""
-    metrics = services.metrics
+    found = kept(
+        services, "routes", window, lambda: list(map(astuple, routes(services.metrics, window)))
+    )
     return Requests(
-        reads=read(metrics, window),
-        before=read_whole(metrics, window.before()),
-        p95_before=quantiles_before(metrics, window, 0.95),
-        routes=routes(metrics, window),
+        reads=read(services, window),
+        before=read_whole(services, window.before()),
+        p95_before=quantiles_before(services, window, 0.95),
+        routes=[Route(*each) for each in found],
     )
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from webapp.db.deliveries import Counted, Delivery, deliveries_counted, deliveries_recent
-from webapp.errors import DatabaseUnavailable
+from webapp.errors import DatabaseUnavailable, StoreUnavailable
 from webapp.reports import wording
+from webapp.reports.figures import kept
 from webapp.reports.periods import Window
 from webapp.reports.verdicts import Bounds, Verdict
 from webapp.services import Services
@@ -32,7 +33,7 @@ class Owner:
 @dataclass(frozen=True, slots=True)
 class WebhooksReport:
     """The page's content; its JSON twin is views/api/webhooks.py. `results`: accepted, duplicate,
-    ignored and refused. Lists are None while PostgreSQL is away."""
+    ignored and refused; empty where they can't be told. Lists are None while PostgreSQL is away."""
 
     window: Window
     results: Mapping[str, int]
@@ -54,8 +55,12 @@ class WebhooksReport:
 
 
 def report(services: Services, window: Window) -> WebhooksReport:
-    """Raises StoreUnavailable."""
-    results, told = _results(services, window), verdicts(services, window)
+    """Never raises."""
+    results: Mapping[str, int] = {}
+    try:
+        results, told = _results(services, window), verdicts(services, window)
+    except (StoreUnavailable, DatabaseUnavailable):
+        told = [Verdict("Webhooks", "unknown", "What would tell it can’t be reached.", page=PAGE)]
     try:
         with services.database.connection() as conn:
             return WebhooksReport(
@@ -72,8 +77,12 @@ def report(services: Services, window: Window) -> WebhooksReport:
 def _results(services: Services, window: Window) -> dict[str, int]:
     """Deliveries by what became of them. Raises StoreUnavailable, DatabaseUnavailable."""
     since, until = window.since.timestamp(), window.now.timestamp()
-    found = services.metrics.totals("webhooks_total", since=since, until=until, by=("result",))
-    return dict.fromkeys(RESULTS, 0) | {result: each.count for (result,), each in found.items()}
+
+    def counted() -> dict[str, int]:
+        totals = services.metrics.totals("webhooks_total", since=since, until=until, by=("result",))
+        return {result: each.count for (result,), each in totals.items()}
+
+    return dict.fromkeys(RESULTS, 0) | kept(services, "webhooks", window, counted)
 
 
 def verdicts(services: Services, window: Window) -> list[Verdict]:
@@ -85,7 +94,12 @@ def verdicts(services: Services, window: Window) -> list[Verdict]:
     refused = counted.pop("refused")
     received = sum(counted.values())
     since, until = window.since.timestamp(), window.now.timestamp()
-    lag = services.metrics.quantile("webhook_lag_seconds", 0.95, since=since, until=until)
+    lag = kept(
+        services,
+        "webhook-lag",
+        window,
+        lambda: services.metrics.quantile("webhook_lag_seconds", 0.95, since=since, until=until),
+    )
     if (state := BAD.state(refused)) != "ok":
         reason = f"{wording.count(refused)} refused: not signed with our secret, or malformed."
         action = "Compare the secret here and at GitHub."

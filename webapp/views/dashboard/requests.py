@@ -12,7 +12,7 @@ from webapp.views.dashboard.frame import Frame
 from webapp.views.guard import Guard
 from webapp.views.heat import heat
 
-ROUTES_MAX = 60
+ROUTES_MAX = 30
 """Rows shown; the rest is in the JSON twin."""
 
 

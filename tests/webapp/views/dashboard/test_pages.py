@@ -67,7 +67,7 @@ def test_a_page_comes_or_says_what_is_away(
     for path in (*PATHS, "/repos/pallets/flask"):
         response = forewarm.request("GET", path, Accept="text/html")
         assert response.status_code in {200, 503}, path
-        assert response.mimetype == "text/html"
+        assert response.mimetype == "text/html", (path, response.text[:300])
 
 
 def test_the_overview_comes_whatever_is_away(start_forewarm: ForewarmFactory) -> None:
