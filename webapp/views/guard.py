@@ -101,6 +101,10 @@ class Guard:
         """Who sent what was let through, as the audit and the points' count name them."""
         return str(g.get("who", "nobody"))
 
+    def is_administrator(self) -> bool:
+        """Whether who was let through may do more than read."""
+        return bool(g.get("administrator", False))
+
     def _check_host(self) -> None:
         # Empty where there is none, where there are two, and where it can't be a host's name.
         named, forwarded = request.host, request.headers.get("X-Forwarded-Host", "")
@@ -111,12 +115,12 @@ class Guard:
         authorization = request.headers.get("Authorization", "")
         if not authorization:
             if self._open_to_peer():
-                g.who = "loopback"
+                g.who, g.administrator = "loopback", True
                 return
             raise RequestRefused(401, "Requires authentication", **_challenge())
         user, password = _given(authorization)
         if self._is_admin(user, password):
-            g.who = "admin"
+            g.who, g.administrator = "admin", True
             return
         key = password if password.startswith(KEY_PREFIX) else user or ""
         if not key.startswith(KEY_PREFIX):

@@ -66,6 +66,13 @@ def test_an_api_key_may_read_what_is_in_the_queues(forewarm: Forewarm) -> None:
     assert found["workers"] == []
 
 
+def test_what_jobs_were_given_is_for_administrators(forewarm: Forewarm) -> None:
+    dead(forewarm, "one")
+    for token, args in ((API_KEY, []), (PASSWORD, ["pallets"])):
+        (letter,) = forewarm.request("GET", "/api/jobs", token).get_json()["dead"]
+        assert letter["args"] == args
+
+
 def test_its_verdicts_say_what_is_missing(forewarm: Forewarm) -> None:
     found = forewarm.request("GET", "/api/jobs", API_KEY).get_json()
     assert {each["name"]: each["state"] for each in found["verdicts"]} == {
