@@ -219,6 +219,7 @@ PARAMETERS: dict[str, object] = {
     "key": "service:77",
     "now": NOW,
     "unused_since": NOW - timedelta(days=7),
+    "after": 0,
     "rows": 100,
     "tags": ["repo:o/77"],
     "tag": "owner:o77",
