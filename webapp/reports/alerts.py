@@ -13,6 +13,7 @@ from webapp.services import Services
 from webapp.telemetry.alert_rules import Rule, Severity
 from webapp.telemetry.alerting import Present
 
+NEVER = "No rule has been evaluated yet."
 LATE = 300.0  # seconds without an evaluation
 PAGE = "dashboard.alerts"
 
@@ -58,7 +59,8 @@ def _verdict(present: Present | None) -> Verdict:
         return Verdict("Alerts", "fail", reason, page=PAGE)
     late = (present.now - present.evaluated_at).total_seconds()
     if late > LATE:
-        reason = f"No rule was evaluated for {late / 60:.0f} min."
+        ever = present.evaluated_at.year > 1970  # else it is the epoch: there was no run
+        reason = f"No rule was evaluated for {late / 60:.0f} min." if ever else NEVER
         return Verdict("Alerts", "fail", reason, "Is telemetry on?", page=PAGE)
     firing = present.firing
     if not firing:

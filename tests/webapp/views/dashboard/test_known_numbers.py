@@ -148,7 +148,11 @@ def warm(forewarm: Forewarm) -> None:
 
 
 def fire(forewarm: Forewarm) -> None:
+    """Rules are evaluated, once and no more; then one fires."""
+    forewarm.services.alerting.stop()
+    forewarm.services.alerting.evaluate()
     with forewarm.services.database.connection() as conn:
+        conn.execute("truncate alerts, alert_changes")
         conn.execute(
             "insert into alerts values ('github_budget', 'critical', 'abc core', 'firing', now(),"
             " 3.5, now(), null, null, 1)"
