@@ -384,8 +384,8 @@ def test_without_postgresql_traces_are_dropped_counted_and_kept_again(
     assert len(said) <= 2
 
 
-def test_a_full_queue_keeps_nobody_waiting(database_url: str) -> None:
-    writer = TraceWriter(Database(Secret(database_url), size=1), every=60.0)
+def test_a_full_queue_keeps_nobody_waiting(empty_database_url: str) -> None:
+    writer = TraceWriter(Database(Secret(empty_database_url), size=1), every=60.0)
     writer._thread = threading.current_thread()  # none is started
     for number in range(traces.EVENTS_MOST + 20):
         writer.offer("transaction", event(f"{number:016x}", trace_id=f"{10:032x}"))
