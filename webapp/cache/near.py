@@ -26,7 +26,6 @@ from dataclasses import dataclass, field
 import orjson
 import redis
 
-from webapp.cache.breaker import UNREACHABLE
 from webapp.cache.connection import plain_connection
 from webapp.cache.entry import Entry
 from webapp.cache.reply import Headers
@@ -205,8 +204,8 @@ class Near:
             try:
                 with plain_connection(self._url) as connection:
                     self._hear(connection, closed)
-            except UNREACHABLE:
-                pass
+            except redis.exceptions.RedisError:
+                pass  # away, or refusing: one that can't save refuses even a ping
             finally:
                 self._deaf()
             closed.wait(RECONNECT)

@@ -14,6 +14,7 @@ import pytest
 import redis
 
 from script.embedded import Valkey
+from tests.chaos.test_redis_faults import unable_to_save
 from tests.chaos.wire import Wire
 from tests.serving import ROOT
 from tests.webapp.cache.test_entry import ENTRY
@@ -133,6 +134,15 @@ def test_a_line_that_hangs_without_notice_is_given_up(valkey: Valkey, redis_url:
         wait_for(lambda: not shelf.subscribed, "end of trust in a dead line")
         wire.flow()
         wait_for(shelf.listening, "new subscription")
+
+
+def test_a_server_that_refused_a_ping_is_listened_to_again(valkey: Valkey, redis_url: str) -> None:
+    shelf = Near(Secret(redis_url), limit=1_000_000)
+    shelf.listening()
+    wait_for(shelf.listening, "subscription")
+    with unable_to_save(valkey):
+        wait_for(lambda: not shelf.subscribed, "end of trust in a server that can't save")
+    wait_for(shelf.listening, "new subscription")
 
 
 def test_0_megabytes_hold_nothing_and_listen_to_nothing(redis_url: str) -> None:
