@@ -16,7 +16,7 @@ from uuid import UUID
 
 from webapp.db.traces import DetailedTransaction
 from webapp.telemetry.events import presentable
-from webapp.telemetry.routes import mirrored
+from webapp.telemetry.routes import UNMATCHED, mirrored
 
 KINDS: Mapping[str, tuple[str, float]] = {
     "request": ("request", 1.0),
@@ -114,7 +114,7 @@ def _assembled(event: Mapping[str, Any], waiting: _Waiting, kept: str) -> Detail
     labels = context.get("tags") or {}
     url = (context.get("request") or {}).get("url") or {}
     path = str(url.get("pathname", ""))
-    shows_paths = _shows_paths(path, labels)
+    shows_paths = event["name"] != UNMATCHED and _shows_paths(path, labels)
     began = event["timestamp"]
     return DetailedTransaction(
         began=_EPOCH + timedelta(microseconds=began),
@@ -141,7 +141,8 @@ def _assembled(event: Mapping[str, Any], waiting: _Waiting, kept: str) -> Detail
 
 def _shows_paths(path: str, labels: Mapping[str, object]) -> bool:
     """Whoever holds a key may read traces, and not what a caller's own token asked for: its scope
-    says so, and writes and refusals of the mirror have none."""
+    says so, and writes and refusals of the mirror have none. What no rule takes (UNMATCHED) may be
+    the mirror's, mistyped."""
     scope = labels.get("scope")
     return scope in SHOWN_SCOPES if scope is not None else mirrored(path) is None
 
