@@ -228,6 +228,7 @@ def lasting(valkey: Valkey, postgres: Postgres, standin: StandIn) -> Iterator[Fo
 def written(lasting: Forewarm) -> Forewarm:
     """Nothing is cached, archived or traced."""
     services = lasting.services
+    services.traces.flush()  # an earlier test's
     services.purger.purge(["all"], hard=True, cause="operator", detail="")
     with services.database.connection() as conn:
         conn.execute("truncate traces, trace_details, upstream_responses")
