@@ -141,8 +141,6 @@ class HitPath:
             lookup.refused_to_service if scope.kind == "service" else lookup.refused_to_public
         ):
             return None
-        if self._sample and next(self._turn) % self._sample == 0 and self._sampled(began):
-            return None
         key = scoped_key(scope, lookup.digest)
         shelf = "near"
         found = self._near.get(key)
@@ -150,6 +148,8 @@ class HitPath:
             shelf, found = "redis", self._from_redis(key, lookup)
         now = self._clock()
         if found is None or now >= found.entry.fresh_until:
+            return None
+        if self._sample and next(self._turn) % self._sample == 0 and self._sampled(began):
             return None
         headers = self._moving(found.entry, shelf, now) + self._allowances.headers(scope.name)
         body = self._reply(found, environ, start_response, headers)

@@ -364,10 +364,11 @@ def test_the_database(forewarm: Forewarm) -> None:
 
 
 def test_traces(forewarm: Forewarm) -> None:
-    told = twin(forewarm, "/traces?outcome=REVALIDATED")
-    assert len(told["traces"]) == REVALIDATED + 1  # and the refresh behind, by itself
+    found = twin(forewarm, "/traces?outcome=REVALIDATED")["traces"]
+    # A refresh behind has a trace of its own, which a minute's sample may leave out.
+    assert sum(each["kind"] == "request" for each in found) == REVALIDATED
     shown = page(forewarm, "/traces?outcome=REVALIDATED")
-    assert f"0 failed and 0 slow of the newest {REVALIDATED + 1}" in verdict(shown, "Traces")
+    assert f"0 failed and 0 slow of the newest {len(found)}" in verdict(shown, "Traces")
     assert len(twin(forewarm, f"/traces?route={DETAIL}")["traces"]) == len(MISSED) + REVALIDATED
 
 
