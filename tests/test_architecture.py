@@ -27,7 +27,7 @@ NO_NAMES = re.compile(r"(?i)(^|_)(utils?|helpers?|common|misc|managers?)(_|$)")
 NO_CLASSES = re.compile(r"(Utils?|Helpers?|Common|Misc|Manager)(?=[A-Z]|$)")
 
 MAY_IMPORT = {
-    "requests": ("webapp/github/", "webapp/doctor/", "webapp/telemetry/alert_delivery.py"),
+    "requests": ("webapp/github/", "webapp/doctor/", "webapp/telemetry/alerts/delivery.py"),
     "requests_cache": ("webapp/github/",),
     "urllib3": ("webapp/github/",),
     "redis": (
@@ -60,8 +60,8 @@ MAY_REVEAL = {
     "webapp/doctor/postgresql.py",
     "webapp/doctor/redis_servers.py",
     "webapp/doctor/safety.py",
-    "webapp/github/app_api.py",  # an App's private key
-    "webapp/github/app_tokens.py",  # an installation's tokens, encrypted
+    "webapp/github/app/api.py",  # an App's private key
+    "webapp/github/app/tokens.py",  # an installation's tokens, encrypted
     "webapp/github/client.py",  # Authorization
     "webapp/github/events.py",  # the webhook's secret
     "webapp/github/credentials.py",  # Authorization, and the HMAC that stands for a token
@@ -69,7 +69,7 @@ MAY_REVEAL = {
     "webapp/scrub.py",  # the secrets to strike out
     "webapp/secret.py",
     "webapp/settings.py",  # one secret made of another
-    "webapp/telemetry/alert_delivery.py",  # receivers' URLs, and what webhooks are signed with
+    "webapp/telemetry/alerts/delivery.py",  # receivers' URLs, and what webhooks are signed with
     "webapp/views/guard.py",  # the operator's password, compared
 }
 

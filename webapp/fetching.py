@@ -119,7 +119,7 @@ class Fetcher:
                 return self._in_place(lambda: self._ask(wish, None, None))
             if result and _joins(read, arrived, flight):
                 return result.collapsed
-            read = self._read(wish)
+            read = self.read(wish)
             if arrival and read and read.entry and _filled_since(arrival, read):
                 return Fetched(Outcome.COALESCED, read.entry.status, entry=read.entry)
 
@@ -142,7 +142,8 @@ class Fetcher:
             if flight.result.answer:
                 flight.result.answer.close()
 
-    def _read(self, wish: Wish) -> Read | None:
+    def read(self, wish: Wish) -> Read | None:
+        """What Redis holds; None where it is away."""
         try:
             return self._store.read(wish.key, wish.tags)
         except StoreUnavailable:

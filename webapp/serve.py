@@ -84,7 +84,7 @@ class Ladder:
 
     def serve(self, wish: Wish, directives: Directives) -> Served:
         """Raises RequestRefused (504), WaitedTooLong (503), GitHubUnavailable (502)."""
-        read = self._read(wish)
+        read = self._fetcher.read(wish)
         held = self._at_once(wish, directives, read) if read else None
         if held:
             return held
@@ -100,12 +100,6 @@ class Ladder:
             limited.close()
             return grace
         return _passed_on(fetched, reason)
-
-    def _read(self, wish: Wish) -> Read | None:
-        try:
-            return self._store.read(wish.key, wish.tags)
-        except StoreUnavailable:
-            return None
 
     def _at_once(self, wish: Wish, directives: Directives, read: Read) -> Served | None:
         """What needs nobody but Redis."""
@@ -150,7 +144,7 @@ class Ladder:
 
     def _grace(self, wish: Wish, arrival: Read | None, reason: str, status: int) -> Served | None:
         """The old answer, judged anew: it may have been purged hard while GitHub was asked."""
-        read = self._read(wish)
+        read = self._fetcher.read(wish)
         entry = read.entry if read else None
         if read and entry and entry.state(read.versions, self._clock()) is State.DEAD:
             entry = None

@@ -34,8 +34,8 @@ from webapp.github.credentials import Credentials
 from webapp.github.entries import Finisher
 from webapp.github.etags import Formula
 from webapp.github.exchange import Exchange
+from webapp.github.ledger.points import Points
 from webapp.github.outage import Outage
-from webapp.github.points import Points
 from webapp.harvest import Harvest
 from webapp.hitpath import PREFIX
 from webapp.hosts import Hosts
@@ -51,12 +51,11 @@ from webapp.serve import Ladder
 from webapp.settings import Settings
 from webapp.shares import Shares
 from webapp.signals import purged
-from webapp.telemetry.alert_delivery import receivers_of
-from webapp.telemetry.alert_figures import Measured
-from webapp.telemetry.alert_overrides import overridden
-from webapp.telemetry.alert_rounds import Rounds
-from webapp.telemetry.alerting import Alerting
-from webapp.telemetry.apm import Agent, carried
+from webapp.telemetry.alerts.alerting import Alerting
+from webapp.telemetry.alerts.delivery import receivers_of
+from webapp.telemetry.alerts.figures import Measured
+from webapp.telemetry.alerts.overrides import overridden
+from webapp.telemetry.alerts.rounds import Rounds
 from webapp.telemetry.counts import Counts
 from webapp.telemetry.delivery import Deliveries
 from webapp.telemetry.gauges import Gauges
@@ -64,9 +63,10 @@ from webapp.telemetry.measuring import Measuring
 from webapp.telemetry.metrics import Metrics
 from webapp.telemetry.readings import Readings
 from webapp.telemetry.recorder import Recorder
-from webapp.telemetry.spans import statement
-from webapp.telemetry.traces import TraceWriter
-from webapp.telemetry.web_traces import WebTraces
+from webapp.telemetry.tracing.apm import Agent, carried
+from webapp.telemetry.tracing.spans import statement
+from webapp.telemetry.tracing.traces import TraceWriter
+from webapp.telemetry.tracing.web_traces import WebTraces
 from webapp.telemetry.windows import Windows
 from webapp.version import VERSION
 from webapp.warming.runs import Runs
@@ -286,7 +286,7 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
 
 
 def _alerting(settings: Settings, database: Database, **sources: Any) -> Alerting:
-    """`sources` are the rest of what is measured (alert_figures.py)."""
+    """`sources` are the rest of what is measured (alerts/figures.py)."""
     rules, timing = overridden(settings.alert_rules)
     measured = Measured(database=database, objective=timing.objective, **sources)
     url = settings.public_url or ""

@@ -1,4 +1,4 @@
-"""Queue `upkeep`: alerts are evaluated each minute, and told (telemetry/alerting.py).
+"""Queue `upkeep`: alerts are evaluated each minute, and told (telemetry/alerts/alerting.py).
 
 Web processes do the same a little later in each minute: no worker can say that it is dead.
 """
@@ -10,7 +10,7 @@ import logging
 import dramatiq
 
 from webapp.errors import DatabaseUnavailable
-from webapp.telemetry.alerting import Alerting
+from webapp.telemetry.alerts.alerting import Alerting
 from workers.broker import JobBroker
 
 QUEUE = "upkeep"

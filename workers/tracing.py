@@ -12,7 +12,7 @@ from dramatiq import Broker, Message, MessageProxy, Middleware, Worker
 
 from webapp.errors import OutOfBudget
 from webapp.jobs import TRACE
-from webapp.telemetry.apm import Agent, carried
+from webapp.telemetry.tracing.apm import Agent, carried
 
 
 class Tracing(Middleware):

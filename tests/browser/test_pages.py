@@ -4,7 +4,6 @@ wide and narrow; current without a reload, and whole without a script.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from tests.browser.chromium import visit
 from tests.serving import Server, serve
 from tests.standin.process import StandIn
 from tests.webapp.lasting import lasting_environ
+from tests.workers.processes import wait_for
 from webapp.views.dashboard.frame import PAGES
 
 PATHS = (
@@ -62,10 +62,10 @@ def dashboard(
 
 def assert_counted(server: Server) -> None:
     """The recorder hands on every five seconds."""
-    deadline = time.monotonic() + 15
-    while requests.get(f"{server.url}/api/requests", timeout=10).json()["count"] < 9:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_for(
+        lambda: requests.get(f"{server.url}/api/requests", timeout=10).json()["count"] >= 9,
+        "nine answers counted",
+    )
 
 
 @pytest.fixture(params=SIZES, ids=lambda size: f"{size[2]}-{size[0]}")
@@ -136,13 +136,11 @@ def test_a_page_keeps_itself_current_without_a_reload(page: Page, dashboard: Ser
 
 
 def wait_for_purge(server: Server) -> None:
-    deadline = time.monotonic() + 15
-    while True:
+    def told() -> bool:
         purges = requests.get(f"{server.url}/api/cache", timeout=10).json()["purges"]
-        if any(each["cause"] == "operator" for each in purges):
-            return
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+        return any(each["cause"] == "operator" for each in purges)
+
+    wait_for(told, "the purge counted")
 
 
 def test_a_page_says_when_it_is_no_longer_current(page: Page, dashboard: Server) -> None:

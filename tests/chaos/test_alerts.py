@@ -21,7 +21,7 @@ import requests
 
 from tests.serving import API_KEY, Server, serve
 from tests.standin.process import StandIn
-from tests.webapp.telemetry.alert_receiver import AlertReceiver
+from tests.webapp.telemetry.alerts.receiver import AlertReceiver
 from tests.workers.processes import SCHEDULER, WORKER, running, wait_for
 from webapp.queues import WORKERS
 

@@ -8,7 +8,7 @@ from tests.serving import Forewarm, ForewarmFactory
 from tests.standin.apps import APP_ID
 from tests.standin.landmarks import SERVICE_PRIVATE
 from tests.standin.process import StandIn
-from tests.webapp.github.app_installed import minted, private_pem, public_pem
+from tests.webapp.github.app.installed import minted, private_pem, public_pem
 
 PATH = f"/repos/{SERVICE_PRIVATE}"
 

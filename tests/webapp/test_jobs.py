@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 
 import pytest
 import redis
@@ -20,24 +19,6 @@ from webapp.jobs import NAMESPACE, Heartbeats, Jobs
 from webapp.secret import Secret
 
 SHORT = jobs_module.REQUEST_TIMEOUT + 0.25
-
-
-@pytest.fixture
-def broker_url(redis_url: str) -> str:
-    return redis_url.removesuffix("/0") + "/1"
-
-
-@pytest.fixture
-def jobs(broker_url: str) -> Iterator[Jobs]:
-    jobs = Jobs(Secret(broker_url))
-    yield jobs
-    jobs.close()
-
-
-@pytest.fixture
-def store(broker_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(broker_url, decode_responses=True) as client:
-        yield client
 
 
 def queued(store: redis.Redis, queue: str) -> list[Message[object]]:

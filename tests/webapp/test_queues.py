@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import redis
@@ -13,21 +13,8 @@ from dramatiq import Message
 
 from webapp.jobs import NAMESPACE, QUEUES, Jobs
 from webapp.queues import HEARTBEATS, SEEN_WITHIN, WORKERS, Queues, running_key
-from webapp.secret import Secret
 
 TOKEN = "ghp_" + "a" * 36
-
-
-@pytest.fixture
-def broker_url(redis_url: str) -> str:
-    return redis_url.removesuffix("/0") + "/1"
-
-
-@pytest.fixture
-def jobs(broker_url: str) -> Iterator[Jobs]:
-    jobs = Jobs(Secret(broker_url))
-    yield jobs
-    jobs.close()
 
 
 @pytest.fixture
@@ -35,18 +22,12 @@ def queues(jobs: Jobs) -> Queues:
     return Queues(jobs)
 
 
-@pytest.fixture
-def store(broker_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(broker_url, decode_responses=True) as client:
-        yield client
-
-
-def dead(store: redis.Redis, id_: str, queue: str = "upkeep", **fields: object) -> None:
+def dead(store: redis.Redis, id_: str, queue: str = "upkeep", **fields: Any) -> None:
     """A dead letter as Dramatiq leaves it."""
     message = Message[object](
         queue_name=queue,
         actor_name="fail",
-        args=fields.pop("args", ("pallets", 3)),  # type: ignore[arg-type]
+        args=fields.pop("args", ("pallets", 3)),
         kwargs={},
         options={"redis_message_id": id_, "retries": 4, "error": "ValueError: always", **fields},
         message_id=f"job-{id_}",

@@ -10,7 +10,7 @@ from script.embedded import Postgres, Valkey
 from tests.serving import Forewarm
 from tests.standin.process import StandIn
 from tests.standin.receiver import Receiver
-from tests.webapp.github.app_installed import Process, app_environ, processes, public_pem
+from tests.webapp.github.app.installed import Process, app_environ, processes, public_pem
 from tests.webapp.lasting import Applications, lasting_applications
 from tests.workers.processes import wait_for
 from webapp.github.credentials import Credentials

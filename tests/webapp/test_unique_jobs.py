@@ -18,28 +18,10 @@ QUEUE = "upkeep"
 
 
 @pytest.fixture
-def broker_url(redis_url: str) -> str:
-    return redis_url.removesuffix("/0") + "/1"
-
-
-@pytest.fixture
-def jobs(broker_url: str) -> Iterator[Jobs]:
-    jobs = Jobs(Secret(broker_url))
-    yield jobs
-    jobs.close()
-
-
-@pytest.fixture
 def broker(broker_url: str) -> Iterator[JobBroker]:
     broker = JobBroker(Secret(broker_url))
     yield broker
     broker.close()
-
-
-@pytest.fixture
-def store(broker_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(broker_url, decode_responses=True) as client:
-        yield client
 
 
 class Work:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import redis
 
 from tests.workers.processes import WORKER, Process, beats_since, running, wait_for
 from webapp.jobs import Jobs
@@ -16,30 +15,12 @@ from workers.broker import JobBroker
 
 
 @pytest.fixture
-def broker_url(redis_url: str) -> str:
-    return redis_url.removesuffix("/0") + "/1"
-
-
-@pytest.fixture
-def jobs(broker_url: str) -> Iterator[Jobs]:
-    jobs = Jobs(Secret(broker_url))
-    yield jobs
-    jobs.close()
-
-
-@pytest.fixture
 def broker(broker_url: str) -> Iterator[JobBroker]:
     """A worker's broker in this process, with the actors of upkeep; see `work_off`."""
     broker = JobBroker(Secret(broker_url))
     upkeep.register(broker)
     yield broker
     broker.close()
-
-
-@pytest.fixture
-def store(broker_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(broker_url, decode_responses=True) as client:
-        yield client
 
 
 @pytest.fixture

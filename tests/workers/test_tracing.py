@@ -12,7 +12,7 @@ from dramatiq.brokers.stub import StubBroker
 from webapp.errors import GitHubUnavailable, OutOfBudget
 from webapp.jobs import TRACE
 from webapp.signals import job_ran
-from webapp.telemetry.apm import Agent, carried
+from webapp.telemetry.tracing.apm import Agent, carried
 from workers.tracing import Tracing
 
 BROKER = StubBroker(middleware=[])

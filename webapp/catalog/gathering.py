@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from webapp.cache.flight import Flight
 from webapp.errors import ForewarmError, WaitedTooLong
 from webapp.github.aliases import MOST
 from webapp.github.batch import Batch
@@ -27,23 +28,13 @@ Fetch = Callable[[Sequence[str], Asker, float], Batch]
 """Of names, for someone, in so many seconds."""
 
 
-class _Flight:
+class _Flight(Flight[Batch]):
     """Names that are asked for together."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.names: dict[str, None] = {}
-        self.batch: Batch | None = None
-        self.failure: ForewarmError | None = None
-        self.came_at = time.monotonic()
-        self._landed = threading.Event()
-
-    def wait(self, seconds: float) -> bool:
-        """Whether it landed in time."""
-        return self._landed.wait(max(0.0, seconds))
-
-    def land(self) -> None:
-        """Let the followers go on."""
-        self._landed.set()
+        self.came_at = self.began
 
 
 class Gathering:
@@ -96,8 +87,8 @@ class Gathering:
             raise WaitedTooLong("a batch takes too long")
         if flight.failure:
             raise flight.failure
-        assert flight.batch is not None
-        return flight.batch
+        assert flight.result is not None
+        return flight.result
 
     def _lead(self, flight: _Flight, asker: Asker, deadline: float) -> None:
         try:
@@ -107,7 +98,7 @@ class Gathering:
                 with self._lock:
                     self._boarding, self._flying = None, flight
                 left = deadline - time.monotonic()
-                flight.batch = self._fetch(list(flight.names), asker, left)
+                flight.result = self._fetch(list(flight.names), asker, left)
         except ForewarmError as error:
             flight.failure = error
         finally:
@@ -117,7 +108,7 @@ class Gathering:
                 if self._flying is flight:
                     self._flying = None
                 self._landed_at = time.monotonic()
-            if flight.batch is None and flight.failure is None:
+            if flight.result is None and flight.failure is None:
                 flight.failure = WaitedTooLong("the batch came to nothing")  # a bug of its leader's
             flight.land()
 

@@ -28,7 +28,7 @@ class AlertClock:
 
 @dataclass(frozen=True, slots=True)
 class AlertRow:
-    """A row of alerts; telemetry/alerts.py gives it its types."""
+    """A row of alerts; telemetry/alerts/alert.py gives it its types."""
 
     rule: str
     severity: str

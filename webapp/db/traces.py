@@ -1,7 +1,8 @@
 """Traces in PostgreSQL: batches in, searches and waterfalls out. Times are aware datetimes.
 
 A trace is the transactions that share its id, of web and worker alike. What is kept of which is
-telemetry's to decide (telemetry/traces.py); here it is bounded by age and size, six hours at once.
+telemetry's to decide (telemetry/tracing/traces.py); here it is bounded by age and size, six hours
+at once.
 """
 
 from __future__ import annotations

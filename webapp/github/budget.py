@@ -9,7 +9,7 @@ left in each. A rolling minute counts a call from entering until a minute after 
 minute of GitHub's ever holds more, wherever in between the call arrived there. A credential is
 only ever an opaque id; tokens of one account share GitHub's limits, and so should an id.
 
-While Redis is away each process keeps to a share (budget_local.py), and is back by itself.
+While Redis is away each process keeps to a share (ledger/local.py), and is back by itself.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from dataclasses import replace
 
 from webapp.cache.connection import Connection
 from webapp.errors import OutOfBudget, StoreUnavailable
-from webapp.github.budget_local import MOST_CREDENTIALS, SHARE, LocalLedger
-from webapp.github.budget_shared import Clock, SharedLedger, State
+from webapp.github.ledger.local import MOST_CREDENTIALS, SHARE, LocalLedger
+from webapp.github.ledger.shared import Clock, SharedLedger, State
+from webapp.github.ledger.window import exhausted_at
 from webapp.github.limits import Kind, Lane, Limits, Rules, Slot, ending, kind_of, stated_pause
-from webapp.github.window import exhausted_at
 
 __all__ = ["Budget", "Lane", "Limits", "Rules", "Slot"]
 _RULES = Rules()

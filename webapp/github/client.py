@@ -30,10 +30,10 @@ from webapp.github.answer import Answer
 from webapp.github.budget import Budget
 from webapp.github.credentials import Credential, Credentials
 from webapp.github.exchange import Exchange
+from webapp.github.ledger.points import Points
 from webapp.github.limits import Lane, Limits
 from webapp.github.outage import Outage
 from webapp.github.pages import exactly_full
-from webapp.github.points import Points
 from webapp.github.session import DEADLINE
 from webapp.policy import match
 from webapp.secret import Secret

@@ -23,9 +23,9 @@ from webapp.secret import Secret
 from webapp.settings import Settings
 
 if TYPE_CHECKING:
-    from webapp.github.app_api import AppApi
-    from webapp.github.app_tokens import AppTokens
-    from webapp.github.installations import Installations
+    from webapp.github.app.api import AppApi
+    from webapp.github.app.installations import Installations
+    from webapp.github.app.tokens import AppTokens
 
 log = logging.getLogger(__name__)
 
@@ -235,10 +235,10 @@ class _App:
 
 def _app(settings: Settings, redis: Connection, clock: Callable[[], float]) -> _App:
     # Slow to import (cryptography), and only Apps need it.
-    from webapp.github.app_api import AppApi  # noqa: PLC0415
-    from webapp.github.app_notes import Notes  # noqa: PLC0415
-    from webapp.github.app_tokens import AppTokens  # noqa: PLC0415
-    from webapp.github.installations import Installations  # noqa: PLC0415
+    from webapp.github.app.api import AppApi  # noqa: PLC0415
+    from webapp.github.app.installations import Installations  # noqa: PLC0415
+    from webapp.github.app.notes import Notes  # noqa: PLC0415
+    from webapp.github.app.tokens import AppTokens  # noqa: PLC0415
 
     app_id, key = settings.github_app_id, settings.github_app_private_key
     assert app_id

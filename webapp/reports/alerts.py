@@ -10,8 +10,8 @@ from webapp.errors import DatabaseUnavailable
 from webapp.reports.periods import Window
 from webapp.reports.verdicts import Verdict
 from webapp.services import Services
-from webapp.telemetry.alert_rules import Rule, Severity
-from webapp.telemetry.alerting import Present
+from webapp.telemetry.alerts.alerting import Present
+from webapp.telemetry.alerts.rules import Rule, Severity
 
 NEVER = "No rule has been evaluated yet."
 LATE = 300.0  # seconds without an evaluation

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 from webapp.errors import CredentialRefused, GitHubUnavailable
 from webapp.github.allowance import RESOURCES
+from webapp.github.ledger.points import Tally, Totals
 from webapp.github.limits import Lane
-from webapp.github.points import Tally, Totals
 from webapp.reports import wording
 from webapp.reports.figures import Packed, kept, packed, unpacked
 from webapp.reports.periods import Window

@@ -11,7 +11,7 @@ from webapp.db.traces import Search, TracedTransaction
 from webapp.reports.periods import Window
 from webapp.reports.verdicts import Verdict
 from webapp.services import Services
-from webapp.telemetry import waterfall
+from webapp.telemetry.tracing import waterfall
 
 SAME_MOMENT = timedelta(minutes=1)
 """Clocks of other machines may be ahead of ours."""

@@ -1,7 +1,7 @@
 """What a page says first: a state, the figure behind it, and what to do. Pure.
 
 Rules are rows of a table where a figure decides: below or above which it is no longer good. The
-alerts have their own (telemetry/alert_rules.py); a verdict needs no `for` time, it says what is.
+alerts have their own (telemetry/alerts/rules.py); a verdict needs no `for` time, it says what is.
 """
 
 from __future__ import annotations

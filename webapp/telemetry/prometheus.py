@@ -28,7 +28,7 @@ from prometheus_client.registry import Collector
 from webapp.cache.connection import Connection
 from webapp.db.pool import Database
 from webapp.errors import DatabaseUnavailable, StoreUnavailable
-from webapp.github.points import Points, Totals
+from webapp.github.ledger.points import Points, Totals
 from webapp.telemetry.gauges import Gauges, Reading
 from webapp.telemetry.histogram import EDGES_US
 from webapp.telemetry.measures import MEASURES, Measure

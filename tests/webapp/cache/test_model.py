@@ -7,12 +7,8 @@ fetch how often its tags had been when it began.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-import pytest
-from flask import Flask
-from flask_caching import Cache
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -26,12 +22,9 @@ from hypothesis.stateful import (
 )
 
 from tests.webapp.cache.test_entry import ENTRY
-from webapp.cache.backend import CACHE_TYPE, EntryBackend
-from webapp.cache.connection import Connection
 from webapp.cache.entry import State
 from webapp.cache.keys import lease_key, tag_key
 from webapp.cache.store import Lease, Store
-from webapp.secret import Secret
 
 KEYS = {
     "fw:e:1:service:one": ("repo:a/one", "owner:a", "all"),
@@ -251,19 +244,6 @@ class Machine(RuleBasedStateMachine):
                 assert state == expected
             if read.entry and state is not State.DEAD:
                 assert read.entry.body == b"%d" % self.model.entries[key].number
-
-
-@pytest.fixture
-def store(redis_url: str) -> Iterator[Store]:
-    connection = Connection(Secret(redis_url), size=2)
-    caching = Cache()
-    caching.init_app(
-        Flask(__name__), config={"CACHE_TYPE": CACHE_TYPE, "CACHE_REDIS_CLIENT": connection}
-    )
-    backend = caching.app.extensions["cache"][caching]
-    assert isinstance(backend, EntryBackend)
-    yield Store(backend, longest=10_000)
-    connection.close()
 
 
 def test_entries_tags_and_leases_are_worth_what_a_simple_model_says(store: Store) -> None:

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
-import pytest
-from flask import Flask
-from flask_caching import Cache
-
 from tests.webapp.cache.test_entry import ENTRY
-from webapp.cache.backend import CACHE_TYPE, EntryBackend
-from webapp.cache.connection import Connection, plain_connection
+from webapp.cache.connection import plain_connection
 from webapp.cache.entry import State
 from webapp.cache.keys import lease_key, tag_key
 from webapp.cache.store import LEASE, TAG_MARGIN, Lease, Store
@@ -20,19 +14,6 @@ from webapp.secret import Secret
 KEY = "fw:e:1:service:0123"
 TAGS = ("repo:a/b", "owner:a", "all")
 NOW = 1000.0
-
-
-@pytest.fixture
-def store(redis_url: str) -> Iterator[Store]:
-    connection = Connection(Secret(redis_url), size=4)
-    caching = Cache()
-    caching.init_app(
-        Flask(__name__), config={"CACHE_TYPE": CACHE_TYPE, "CACHE_REDIS_CLIENT": connection}
-    )
-    backend = caching.app.extensions["cache"][caching]
-    assert isinstance(backend, EntryBackend)
-    yield Store(backend, longest=10_000)
-    connection.close()
 
 
 def lease(store: Store) -> Lease:

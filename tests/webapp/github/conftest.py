@@ -11,7 +11,10 @@ from psycopg.rows import dict_row
 from script.embedded import Postgres, Valkey
 from tests.serving import Forewarm, ForewarmFactory
 from tests.standin.process import StandIn
+from tests.webapp.github.budgets import AWAY, Caller, Clock
 from tests.webapp.lasting import fresh_applications, lasting_environ
+from webapp.cache.connection import Connection
+from webapp.secret import Secret
 
 Rows = Callable[[], list[dict[str, object]]]
 
@@ -60,3 +63,19 @@ def rows(archive_connection: psycopg.Connection) -> Rows:
             return cursor.execute(query).fetchall()
 
     return read
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["redis", "local"])
+def caller(request: pytest.FixtureRequest, redis_url: str, clock: Clock) -> Iterator[Caller]:
+    """A budget's user on either ledger: Redis', and the process' own while Redis is away."""
+    if request.param == "local":
+        yield Caller(AWAY, clock)
+        return
+    connection = Connection(Secret(redis_url), size=4)
+    yield Caller(connection, clock)
+    connection.close()

@@ -10,7 +10,7 @@ from tests.serving import Forewarm, ForewarmFactory
 from tests.standin import landmarks
 from tests.standin.accounts import PUBLIC_TOKEN, SERVICE_TOKEN
 from tests.standin.process import StandIn
-from tests.webapp.github.app_installed import private_pem, public_pem
+from tests.webapp.github.app.installed import private_pem, public_pem
 from tests.webapp.listed import names_of
 from webapp.cache.keys import SERVICE
 from webapp.errors import CredentialRefused, GitHubUnavailable, OutOfBudget

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from tests.webapp.github.budgets import AWAY, CREDENTIAL, NOW, RESET, Caller, Clock, told
-from webapp.cache.connection import Connection
+from tests.webapp.github.budgets import CREDENTIAL, NOW, RESET, Caller, Clock, told
 from webapp.errors import OutOfBudget
 from webapp.github.budget import Lane, Limits
 from webapp.github.limits import ANONYMOUS
-from webapp.secret import Secret
 
 LANES = [(Lane.INTERACTIVE, 0.0), (Lane.WEBHOOK, 0.1), (Lane.WARMING, 0.25)]
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(params=["redis", "local"])
-def caller(request: pytest.FixtureRequest, redis_url: str, clock: Clock) -> Iterator[Caller]:
-    if request.param == "local":
-        yield Caller(AWAY, clock)
-        return
-    connection = Connection(Secret(redis_url), size=4)
-    yield Caller(connection, clock)
-    connection.close()
 
 
 # What headers tell

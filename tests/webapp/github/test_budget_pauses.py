@@ -2,30 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.webapp.github.budgets import AWAY, CREDENTIAL, NOW, Caller, Clock, told
-from webapp.cache.connection import Connection
+from tests.webapp.github.budgets import CREDENTIAL, NOW, Caller, Clock, told
 from webapp.github.budget import Lane
-from webapp.secret import Secret
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(params=["redis", "local"])
-def caller(request: pytest.FixtureRequest, redis_url: str, clock: Clock) -> Iterator[Caller]:
-    if request.param == "local":
-        yield Caller(AWAY, clock)
-        return
-    connection = Connection(Secret(redis_url), size=4)
-    yield Caller(connection, clock)
-    connection.close()
-
 
 # Pauses
 

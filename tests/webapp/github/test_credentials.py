@@ -11,7 +11,7 @@ from script.embedded import Valkey
 from tests.serving import SECRET_KEY
 from tests.standin.accounts import ALICE_TOKEN, PUBLIC_TOKEN, SERVICE_TOKEN, SERVICE_TOKEN_2
 from tests.standin.process import StandIn
-from tests.webapp.github.app_installed import (
+from tests.webapp.github.app.installed import (
     Process,
     all_values,
     environ_of,

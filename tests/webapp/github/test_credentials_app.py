@@ -10,7 +10,7 @@ import requests
 
 from script.embedded import Valkey
 from tests.standin.process import StandIn
-from tests.webapp.github.app_installed import (
+from tests.webapp.github.app.installed import (
     MINTING,
     Process,
     app_environ,
@@ -21,9 +21,9 @@ from tests.webapp.github.app_installed import (
     shown,
 )
 from webapp.errors import CredentialRefused, GitHubUnavailable
-from webapp.github.app_notes import REFUSED_FOR
-from webapp.github.app_tokens import PATIENCE
-from webapp.github.installations import ABSENT_FOR, FOUND_FOR
+from webapp.github.app.installations import ABSENT_FOR, FOUND_FOR
+from webapp.github.app.notes import REFUSED_FOR
+from webapp.github.app.tokens import PATIENCE
 
 __all__ = ["mortal"]
 

@@ -12,8 +12,8 @@ from webapp.telemetry.histogram import Histogram
 from webapp.telemetry.measures import MEASURES, OTHER
 
 
-def number(counts: object) -> int:
-    return counts.count if isinstance(counts, Histogram) else int(counts)  # type: ignore[call-overload]
+def number(counts: float | Histogram) -> int:
+    return counts.count if isinstance(counts, Histogram) else int(counts)
 
 
 def test_what_is_taken_is_taken_once() -> None:

@@ -12,7 +12,7 @@ from script.embedded import Postgres, Valkey
 from tests.serving import API_KEY, Forewarm
 from tests.standin.process import StandIn
 from tests.webapp.lasting import Applications, lasting_applications
-from tests.webapp.telemetry.alert_receiver import AlertReceiver
+from tests.webapp.telemetry.alerts.receiver import AlertReceiver
 from webapp.db.audit import Act
 
 PASSWORD = "a password for alerts"

@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from webapp.db.alerts import AlertChange, WaitingMessages
 from webapp.reports.alerts import report
 from webapp.services import Services
-from webapp.telemetry.alert_messages import summary
-from webapp.telemetry.alert_notices import Silence
-from webapp.telemetry.alert_rules import RULES, Rule, named
-from webapp.telemetry.alerting import Present
-from webapp.telemetry.alerts import Alert
+from webapp.telemetry.alerts.alert import Alert
+from webapp.telemetry.alerts.alerting import Present
+from webapp.telemetry.alerts.messages import summary
+from webapp.telemetry.alerts.notices import Silence
+from webapp.telemetry.alerts.rules import RULES, Rule, named
 from webapp.views.acts import SILENCE_HOURS_MAX, Acts
 from webapp.views.api.reports import PeriodQuery, Report, window_of
 from webapp.views.guard import Guard

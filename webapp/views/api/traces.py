@@ -16,7 +16,7 @@ from webapp.errors import RequestRefused
 from webapp.reports import traces as reports
 from webapp.reports.periods import window
 from webapp.services import Services
-from webapp.telemetry.waterfall import of_trace, waterfall
+from webapp.telemetry.tracing.waterfall import of_trace, waterfall
 from webapp.views.guard import Guard
 from webapp.views.responses import json_response
 

@@ -12,7 +12,7 @@ from webapp.errors import DatabaseUnavailable, RequestRefused
 from webapp.outcome import Outcome
 from webapp.reports import traces as reports
 from webapp.services import Services
-from webapp.telemetry.waterfall import Row, Waterfall, waterfall
+from webapp.telemetry.tracing.waterfall import Row, Waterfall, waterfall
 from webapp.views.charts import WIDTH
 from webapp.views.dashboard.frame import Frame
 from webapp.views.guard import Guard
