@@ -30,6 +30,7 @@ from webapp.db.statements import Connection
 from webapp.errors import DatabaseUnavailable
 from webapp.github.answer import Answer
 from webapp.harvest_batch import Batch, Changes, Effect
+from webapp.lasting import lasting
 from webapp.policy import ORG, REPO, match
 from webapp.sights import Seen, rows_seen, shows_sights, sights
 
@@ -186,20 +187,27 @@ class Harvest:
                 return
             self.counts["offered"] += 1
             if waiting.effect is not None and self._effects >= EFFECTS_MOST:
-                first, self._lost_at = self._lost_at is None, time.time()
-                if not first:
-                    return
-                waiting = _Waiting(ROW, effect=self._note_the_lost)
-            elif waiting.effect is None and self._held and self._held + waiting.size > self._room:
+                self._lose()
+                return
+            if waiting.effect is None and self._held and self._held + waiting.size > self._room:
                 self._dropped()
                 return
-            self._waiting.append(waiting)
-            self._held += waiting.size
-            self._effects += waiting.effect is not None
+            self._append(waiting)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="harvest", daemon=True)
-                self._thread.start()
+                self._thread = lasting(self._run, "harvest")
             self._changed.notify_all()
+
+    def _append(self, waiting: _Waiting) -> None:
+        self._waiting.append(waiting)
+        self._held += waiting.size
+        self._effects += waiting.effect is not None
+
+    def _lose(self) -> None:
+        """A purge's note is lost: one of everything takes its place."""
+        with self._changed:
+            first, self._lost_at = self._lost_at is None, time.time()
+            if first:
+                self._append(_Waiting(ROW, effect=self._note_the_lost))
 
     def _note_the_lost(self, conn: Connection) -> set[str]:
         """Every row seen until then may have been purged."""
@@ -207,7 +215,7 @@ class Harvest:
             at, self._lost_at = self._lost_at, None
         if at is not None:
             catalog_writes.catalog_purge_note(conn, ["all"], at=_moment(at))
-            log.warning("the harvest is behind: purges are noted as one of everything")
+            log.warning("notes of purges were lost: noted as one of everything")
         return set()
 
     def _dropped(self) -> None:
@@ -229,25 +237,32 @@ class Harvest:
                     return
                 self._busy = True
                 self._changed.wait_for(lambda: self._closing or self._flushing, timeout=LINGER)
-            self._write(self._batch())
+            batch = Batch()
+            try:
+                self._fill(batch)
+                self._write(batch)
+            except BaseException:
+                if batch.effects:
+                    self._lose()
+                raise
 
-    def _batch(self) -> Batch:
-        """What waits, up to a statement's worth."""
-        batch = Batch()
+    def _fill(self, batch: Batch) -> None:
+        """What waits, up to a statement's worth; what can't be read isn't met again."""
         while self._waiting and not batch.full:
-            first = self._waiting[0]
+            with self._changed:
+                first = self._waiting.popleft()
+                self._held -= first.size
+                self._effects -= first.effect is not None
             if first.sights is not None:
                 seen = first.sights()
                 if not batch.takes(seen):
+                    with self._changed:
+                        self._waiting.appendleft(first)
+                        self._held += first.size
                     break
                 batch.add(seen)
             elif first.effect is not None:
                 batch.effects.append(first.effect)
-            with self._changed:
-                self._waiting.popleft()
-                self._held -= first.size
-                self._effects -= first.effect is not None
-        return batch
 
     def _write(self, batch: Batch) -> None:
         while True:

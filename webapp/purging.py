@@ -17,6 +17,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,7 @@ from webapp.db import queries
 from webapp.db.pool import Database
 from webapp.errors import BrokerUnavailable, DatabaseUnavailable, StoreUnavailable
 from webapp.jobs import Jobs
+from webapp.lasting import lasting
 from webapp.policy import match
 from webapp.signals import purged
 
@@ -227,16 +229,21 @@ class Purger:
             if self._sweeping:
                 return
             self._sweeping = True
-        threading.Thread(target=self._sweep, name="purge-sweep", daemon=True).start()
+        lasting(self._sweep, "purge-sweep")
 
     def _sweep(self) -> None:
         """Delete from the archive what PostgreSQL wasn't there to delete."""
         while True:
             time.sleep(RETRY_EVERY)
             with self._lock:
-                missed, self._archive_missed = self._archive_missed, []
-            for purge in missed:
-                self._applied(self._note(purge))  # comes back through _later where it can't
+                missed, self._archive_missed = deque(self._archive_missed), []
+            try:
+                while missed:
+                    self._applied(self._note(missed[0]))  # comes back through _later where it can't
+                    missed.popleft()
+            finally:
+                with self._lock:
+                    self._archive_missed[:0] = missed
             with self._lock:
                 if not self._archive_missed:
                     self._sweeping = False

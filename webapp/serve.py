@@ -37,6 +37,7 @@ from webapp.fetching import Fetched, Fetcher, Wish
 from webapp.github.answer import Answer
 from webapp.github.archive import Archive
 from webapp.github.entries import Finisher, shows_private
+from webapp.lasting import told
 from webapp.outcome import Outcome
 
 log = logging.getLogger(__name__)
@@ -131,7 +132,7 @@ class Ladder:
             finally:
                 self._refresh_room.release()
 
-        self._refreshers.submit(refresh)
+        self._refreshers.submit(refresh).add_done_callback(told)
 
     def _grace_or_raise(
         self, wish: Wish, arrival: Read | None, reason: str, error: ForewarmError

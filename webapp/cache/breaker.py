@@ -13,6 +13,8 @@ from collections.abc import Callable
 
 import redis
 
+from webapp.lasting import lasting
+
 log = logging.getLogger(__name__)
 
 PROBE_EVERY = 0.25  # seconds
@@ -54,7 +56,7 @@ class Breaker:
                 return
             self.open, self._pid = True, os.getpid()
         log.warning("Redis is unavailable (%s); serving without it", type(error).__name__)
-        threading.Thread(target=self._until_back, name="redis-probe", daemon=True).start()
+        lasting(self._until_back, "redis-probe")
 
     def refused(self) -> bool:
         """Whether to refuse at once. After a fork the parent's probe is gone: try anew."""

@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 from webapp.cache.entry import Versions
 from webapp.cache.store import RENEW_EVERY, Lease, Store
 from webapp.errors import StoreUnavailable
+from webapp.lasting import lasting
 
 T = TypeVar("T")
 
@@ -99,8 +100,7 @@ class LeaseKeeper:
             self._until[lease] = time.monotonic() + seconds
             if self._thread is None or not self._thread.is_alive():
                 # Also after a fork, where the parent's thread is gone.
-                self._thread = threading.Thread(target=self._renew, name="leases", daemon=True)
-                self._thread.start()
+                self._thread = lasting(self._renew, "leases")
             self._awake.notify()
         try:
             yield

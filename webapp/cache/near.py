@@ -30,6 +30,7 @@ from webapp.cache.connection import plain_connection
 from webapp.cache.entry import Entry
 from webapp.cache.reply import Headers
 from webapp.cache.store import PURGES_CHANNEL
+from webapp.lasting import lasting
 from webapp.outcome import Outcome
 from webapp.secret import Secret
 from webapp.signals import purged, served
@@ -196,7 +197,7 @@ class Near:
             if self._pid == os.getpid():
                 return
             self._pid = os.getpid()
-        threading.Thread(target=self._listen, name="near-purges", daemon=True).start()
+        lasting(self._listen, "near-purges")
 
     def _listen(self) -> None:
         closed = self._closed

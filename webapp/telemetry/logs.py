@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 from datetime import UTC, datetime
 
 import orjson
 
 from webapp.scrub import scrub, scrubbed
+
+log = logging.getLogger(__name__)
 
 PLAIN = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
@@ -55,3 +58,14 @@ def configure(level: str, form: str) -> None:
     # They say each request and each retry, with its URL; ours says what came of it.
     for chatty, least in (("urllib3", logging.ERROR), ("requests_cache", logging.WARNING)):
         logging.getLogger(chatty).setLevel(max(least, logging.getLevelName(level)))
+    if threading.excepthook is threading.__excepthook__:  # a test's own hook stays
+        threading.excepthook = _thread_broke
+
+
+def _thread_broke(told: threading.ExceptHookArgs) -> None:
+    """Python's own hook writes the traceback to stderr as it is, secrets and all."""
+    if told.exc_value is None or issubclass(told.exc_type, SystemExit):
+        return
+    name = told.thread.name if told.thread else "?"
+    error = (told.exc_type, told.exc_value, told.exc_traceback)
+    log.error("an error nobody expected in thread %s", name, exc_info=error)

@@ -17,6 +17,7 @@ from multiprocessing.util import Finalize
 from typing import Any
 
 from webapp.hitpath import Hit, Tally
+from webapp.lasting import lasting
 from webapp.outcome import Outcome
 from webapp.signals import served
 
@@ -127,7 +128,7 @@ class Recorder:
         self._at_exit = Finalize(None, self.flush, exitpriority=EXIT_PRIORITY)
 
     def _flush_behind(self) -> None:
-        threading.Thread(target=self._run, name="recorder", daemon=True).start()
+        lasting(self._run, "recorder")
 
     def _run(self) -> None:
         while not self._stopped.wait(self._every):

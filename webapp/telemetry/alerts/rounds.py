@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import random
-import threading
 import weakref
 from collections.abc import Callable
+from functools import partial
 
 from webapp.errors import DatabaseUnavailable
+from webapp.lasting import lasting
 from webapp.telemetry.alerts.alerting import Alerting
 
 LOOK_EVERY = 15.0  # seconds
@@ -41,7 +42,7 @@ class Rounds:
         """In a forked child the threads aren't there."""
         if not self._alerting.stopped.is_set():
             for name, turn in (("alerts", self._evaluate), ("alert-delivery", self._deliver)):
-                threading.Thread(target=self._run, args=(turn,), name=name, daemon=True).start()
+                lasting(partial(self._run, turn), name)
 
     def _run(self, turn: Callable[[], object]) -> None:
         # Not all processes at the same moment.

@@ -18,6 +18,7 @@ from webapp.db import traces
 from webapp.db.pool import Database
 from webapp.db.traces import DetailedTransaction
 from webapp.errors import DatabaseUnavailable
+from webapp.lasting import lasting
 from webapp.telemetry.tracing.assembly import Assembly, Choice
 
 WRITE_EVERY = 1.0  # seconds
@@ -92,8 +93,7 @@ class TraceWriter:
     def _start(self) -> None:
         with self._starting:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="traces", daemon=True)
-                self._thread.start()
+                self._thread = lasting(self._run, "traces")
 
     def _run(self) -> None:
         while not self._stopped:

@@ -10,7 +10,7 @@ from webapp.telemetry.alerts.messages import figure
 from webapp.telemetry.alerts.overrides import RULE_FIELDS, TIMING_FIELDS, overridden
 from webapp.telemetry.alerts.rules import RULES, Rule
 
-HANDBOOK = (Path(__file__).parents[3] / "docs" / "operations.md").read_text(encoding="utf-8")
+HANDBOOK = (Path(__file__).parents[4] / "docs" / "operations.md").read_text(encoding="utf-8")
 SECTION = HANDBOOK.partition("\n## Alerts\n")[2].partition("\n## ")[0]
 
 
