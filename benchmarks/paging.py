@@ -1,6 +1,6 @@
 """Paging through 100,000 repositories by cursor while others are inserted and changed.
 
-    python -m benchmarks.paging
+    python -m benchmarks.paging [--quick]
 
 Every repository whose sort key stays must come exactly once, in each sort. A writer of its own
 inserts new ones, changes what doesn't sort, and moves a tenth of them by their keys, all the while.
@@ -8,23 +8,27 @@ inserts new ones, changes what doesn't sort, and moves a tenth of them by their 
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import tempfile
+import sys
 import threading
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
 import psycopg
 
+from benchmarks.alone import alone
+from benchmarks.results import Chapter, Effort, Table
 from script.embedded import Postgres
 from webapp.db.catalog_search import SortName, catalog_search, place
 from webapp.db.migrate import upgrade
 from webapp.db.seed import FIRST_ID, seed
 from webapp.secret import Secret
 
+REPOSITORIES = {Effort.FULL: 100_000, Effort.QUICK: 5_000}
 PAGE = 100
 MOVING = 10
 """One in so many moves."""
@@ -65,8 +69,19 @@ def _disturb(url: str, count: int, stopped: threading.Event, done: Counter[str])
             done["moved"] += conn.execute(_MOVE.encode(), values | {"ids": move}).rowcount
 
 
-def page_through(url: str, sort: SortName, count: int) -> str:
-    """Once through, disturbed; what came of it. Raises AssertionError."""
+@dataclass(frozen=True, slots=True)
+class Paged:
+    """Once through: how many stayed where they were, and how many of those came not exactly once."""
+
+    stayed: int
+    wrong: int
+    pages: int
+    seconds: float
+    done: Counter[str]
+
+
+def page_through(url: str, sort: SortName, count: int) -> Paged:
+    """Once through, disturbed."""
     stopped, done = threading.Event(), Counter[str]()
     writer = threading.Thread(target=_disturb, args=(url, count, stopped, done))
     writer.start()
@@ -82,35 +97,57 @@ def page_through(url: str, sort: SortName, count: int) -> str:
         stopped.set()
         writer.join()
     stay = [FIRST_ID + number for number in range(count) if (FIRST_ID + number) % MOVING]
-    wrong = {id_: came[id_] for id_ in stay if came[id_] != 1}
-    assert not wrong, f"{sort}: {len(wrong)} came not once: {list(wrong.items())[:5]}"
-    took = time.perf_counter() - began
-    return (
-        f"{len(stay):,} of {count:,} stayed, each came once; {pages:,} pages in {took:.1f} s; "
-        + (", ".join(f"{number:,} {what}" for what, number in done.items()))
-    )
+    wrong = sum(came[id_] != 1 for id_ in stay)
+    return Paged(len(stay), wrong, pages, time.perf_counter() - began, done)
 
 
-def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--repos", type=int, default=100_000)
-    chosen = parser.parse_args()
+def measure(effort: Effort) -> Chapter:
+    """Each sort, over a catalog of its own."""
+    count = REPOSITORIES[effort]
     directory = Path(tempfile.mkdtemp(prefix="forewarm-bench-"))
     directory.chmod(0o755)
     postgres = Postgres(directory / "postgres", durable=False)
+    rows = []
     try:
         postgres.start()
         upgrade(Secret(postgres.url))
         for sort in get_args(SortName):
             with psycopg.connect(postgres.url, autocommit=True) as conn:
                 conn.execute("truncate repositories")
-            seed(Secret(postgres.url), repos=chosen.repos, orgs=chosen.repos // 500, days=0)
-            print(f"{sort:8}{page_through(postgres.url, sort, chosen.repos)}", flush=True)
+            seed(Secret(postgres.url), repos=count, orgs=count // 500, days=0)
+            found = page_through(postgres.url, sort, count)
+            done = found.done
+            rows.append(
+                (sort, found.stayed, found.wrong, found.pages, found.seconds)
+                + (done["inserted"], done["changed"], done["moved"])
+            )
     finally:
         postgres.stop()
         shutil.rmtree(directory)
+    return Chapter(
+        "paging",
+        "Paging while rows come and go",
+        f"{count:,} repositories read by cursor, {PAGE} a page, while a writer inserts new ones,"
+        " changes what doesn't sort, and moves a tenth of them by their keys. One that stays where"
+        " it is must come exactly once.",
+        (
+            Table(
+                "Once through, disturbed",
+                (
+                    "sort",
+                    "stayed",
+                    "of them not once",
+                    "pages",
+                    "s",
+                    "inserted",
+                    "changed",
+                    "moved",
+                ),
+                tuple(rows),
+            ),
+        ),
+    )
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(alone(measure, __doc__))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from benchmarks.goals import Goal
 from benchmarks.results import Cell, Chapter, Spread, Table, Target
 
 NOT_MEASURED = "–"
@@ -55,7 +56,7 @@ def table_text(found: Table) -> str:
 
 
 def with_unit(value: str, unit: str) -> str:
-    """ "3 ms", "5 %", "2×"."""
+    """As "3 ms", "5 %", "2×"."""
     return value + unit if unit == "×" else f"{value} {unit}".rstrip()
 
 
@@ -68,9 +69,8 @@ def measured(target: Target) -> str:
     return shown
 
 
-def wanted(target: Target) -> str:
-    """ "≤ 5 ms"."""
-    goal = target.goal
+def wanted(goal: Goal) -> str:
+    """As "≤ 5 ms"."""
     return f"{goal.bound} {with_unit(number(goal.limit), goal.unit)}"
 
 
@@ -89,7 +89,7 @@ def chapter_text(chapter: Chapter) -> str:
     parts = [chapter.method]
     parts += [table_text(each) for each in chapter.tables]
     if chapter.targets:
-        rows = [(each.goal.row, each.goal.what, wanted(each), measured(each), verdict(each))
+        rows = [(each.goal.row, each.goal.what, wanted(each.goal), measured(each), verdict(each))
                 for each in chapter.targets]  # fmt: skip
         parts.append(table(("target", "figure", "wanted", "measured", ""), rows))
     parts += [f"Left out: {each}." for each in chapter.missing]

@@ -1,6 +1,6 @@
 """A fresh checkout becomes runnable: virtual environment, pinned packages, then the command itself.
 
-    python script/bootstrap.py server|test|lint [arguments]
+    python script/bootstrap.py server|test|lint|bench [arguments]
 
 Policy: standard library only, for it runs before any package is there. What was installed is
 remembered in .venv/forewarm-packages.json by a hash of the requirements, so that the second time
@@ -38,6 +38,7 @@ COMMANDS = {
     "server": ("requirements-local.txt", "script.local_server"),
     "test": ("requirements-dev.txt", "script.all_tests"),
     "lint": ("requirements-dev.txt", "script.checks"),
+    "bench": ("requirements-dev.txt", "benchmarks.runner"),
 }
 
 
