@@ -1,145 +1,338 @@
-"""Warm hits side by side, in one run: near, Redis, and Flask-Caching's `@cached` on two servers.
+"""Warm hits side by side: Forewarm, Varnish, nginx, Flask-Caching, requests-cache, no cache.
 
-    python -m benchmarks.hits [--rounds 5] [--seconds 3]
+    python -m benchmarks.hits [--quick]
 
-One worker process each, servers pinned to one core and the load generator (wrk) to another, 10 kB
-of repository JSON, keep-alive, 32 connections. Rounds are interleaved; what counts is the ratio
-within a round, because the machine's speed drifts. Also prints Redis memory a cached repository.
+One worker process each, in front of the same stand-in GitHub, servers and their Redis pinned to one
+core and the load generator (wrk) to another, keep-alive, gzip as clients ask for it. Rounds are
+interleaved; what counts is the ratio within a round, for the machine's speed drifts. CPU time a
+request is told beside, which other work on the machine changes least.
 """
 
 from __future__ import annotations
 
-import argparse
-import random
-import statistics
 import sys
-import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from benchmarks.serving import CONNECTIONS, free_port, granian, ground, need_tools, rate, running
-from webapp.cache.keys import SERVICE, canonical_target, entry_key
-from webapp.github.answer import Answer
-from webapp.github.entries import Finisher
-from webapp.policy import DEFAULT_PERIODS, match
-from webapp.services import build
-from webapp.settings import Settings
+import requests
 
-MEMORY_SAMPLE = 5_000
+from benchmarks.alone import alone, say
+from benchmarks.bodies import DETAIL, SIZES, drawn, many
+from benchmarks.loads.wrk import CLIENT, CONNECTIONS, GZIP, Load, installed, load
+from benchmarks.results import Cell, Chapter, Chart, Effort, Series, Spread, Table, Target, rows
+from benchmarks.selfcheck import check
+from benchmarks.serving import Ground, ground, resident_mb
+from benchmarks.subjects import (
+    CACHED_GRANIAN,
+    CACHED_GUNICORN,
+    KINDS,
+    NEAR,
+    NGINX,
+    NO_CACHE,
+    REDIS,
+    VARNISH,
+    Subject,
+    absent,
+    running,
+)
+
+COMPARED = (VARNISH, NGINX, NEAR, REDIS, CACHED_GRANIAN)
+"""By size, keys and connections; the others only by the first table."""
 TARGETS = {
-    "near / @cached on gunicorn": 20.0,
-    "redis / @cached on granian": 2.0,
+    "near/varnish": (NEAR, VARNISH),
+    "near/nginx": (NEAR, NGINX),
+    "near/flask-caching": (NEAR, CACHED_GUNICORN),
+    "redis/flask-caching": (REDIS, CACHED_GRANIAN),
 }
+KEYS = 1_000
+ASKED = 20_000
+ZIPF = 1.0
+MANY_CONNECTIONS = (1, 8, 32, 256)
+IDENTITY = {"Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """A server, and the URL whose answer is a warm hit there."""
+class Pace:
+    """Rounds and seconds of the first table's measurements, and of the others'."""
+
+    rounds: int
+    seconds: int
+    more_rounds: int
+    more_seconds: int
+
+
+PACES = {Effort.FULL: Pace(7, 2, 3, 1), Effort.QUICK: Pace(1, 1, 1, 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One way to ask; `load` is given the subject, and None says that it can't be asked so."""
 
     name: str
-    url: str
+    load: Callable[[Subject, int], Load | None]
 
 
-def _gunicorn(app: str, port: int) -> list[str]:
+Found = dict[str, dict[str, list[Load]]]
+"""Loads by case and subject, a round each."""
+
+
+def measure(effort: Effort) -> Chapter:
+    """All of it. Raises SelfCheckError where a subject isn't what it is said to be."""
+    if not installed():
+        return _chapter(missing=("wrk is not installed: nothing was measured",))
+    pace = PACES[effort]
+    quick = effort is Effort.QUICK
+    with ground() as own, running(own, tuple(KINDS)) as subjects:
+        for subject in subjects.values():
+            for _, path in SIZES:
+                check(own, subject, path, caches=subject.name != NO_CACHE)
+        compared = [subjects[name] for name in COMPARED if name in subjects]
+        paths = _keys(own, compared, 100 if quick else KEYS)
+        first = [Case("10 kB, gzip", _one(DETAIL, GZIP))]
+        main = _measured(first, list(subjects.values()), pace.rounds, pace.seconds)
+        memory = {name: resident_mb(each.pid) for name, each in subjects.items()}
+        sizes = _by_size(SIZES[1:2] if quick else SIZES)
+        keys = [Case(name, _of(file)) for name, file in paths.items()]
+        connections = [
+            Case(str(number), _one(DETAIL, GZIP, number))
+            for number in ((256,) if quick else MANY_CONNECTIONS)
+        ]
+        more = _measured(
+            [*sizes, *keys, *connections], compared, pace.more_rounds, pace.more_seconds
+        )
+    return _told(main[first[0].name], memory, more, (sizes, keys, connections))
+
+
+def _one(
+    path: str, headers: Mapping[str, str], connections: int = CONNECTIONS
+) -> Callable[[Subject, int], Load]:
+    """One URL, all the time."""
+
+    def ask(subject: Subject, seconds: int) -> Load:
+        return load(
+            subject.base + path,
+            seconds,
+            headers=headers,
+            connections=connections,
+            pid=subject.pid,
+        )
+
+    return ask
+
+
+def _unchanged(path: str) -> Callable[[Subject, int], Load | None]:
+    """One URL, by callers that hold it already; None from who answers that with the body."""
+
+    def ask(subject: Subject, seconds: int) -> Load | None:
+        headers = {**CLIENT, **GZIP}
+        url = subject.base + path
+        etag = requests.get(url, headers=headers, timeout=10).headers.get("ETag", "")
+        headers = {**GZIP, "If-None-Match": etag}
+        again = requests.get(url, headers={**CLIENT, **headers}, timeout=10)
+        if again.status_code != requests.codes.not_modified:
+            return None
+        return load(url, seconds, headers=headers, pid=subject.pid)
+
+    return ask
+
+
+def _of(file: Path) -> Callable[[Subject, int], Load]:
+    """A file's paths in turn."""
+
+    def ask(subject: Subject, seconds: int) -> Load:
+        return load(subject.base, seconds, paths=file, pid=subject.pid)
+
+    return ask
+
+
+def _by_size(sizes: Iterable[tuple[str, str]]) -> list[Case]:
     return [
-        *(sys.executable, "-m", "gunicorn", "--worker-class", "gthread", "--threads", "16"),
-        *("--workers", "1", "--keep-alive", "60", "--bind", f"127.0.0.1:{port}", app),
+        case
+        for name, path in sizes
+        for case in (
+            Case(f"{name}, plain", _one(path, IDENTITY)),
+            Case(f"{name}, gzip", _one(path, GZIP)),
+            Case(f"{name}, 304", _unchanged(path)),
+        )
     ]
 
 
-def _memory(environ: dict[str, str], body: bytes) -> float:
-    """Bytes of Redis that a cached repository takes, its tags included.
-
-    Filled through the store: asking GitHub for so many would take the budget minutes.
-    """
-    services = build(Settings.from_env({**environ, "TELEMETRY": "off"}))
-    finisher = Finisher(environ["GITHUB_API_URL"], DEFAULT_PERIODS, random.random)
-    headers = {"Content-Type": "application/json; charset=utf-8", "ETag": 'W/"0"'}
-    before = int(services.redis.info("memory")["used_memory"])
-    for number in range(MEMORY_SAMPLE):
-        name = f"owner-{number % 100}/repository-{number}"
-        target = canonical_target(f"/repos/{name}", "", "", "")
-        own = body.replace(b"pallets/flask", name.encode())
-        answer = Answer(200, headers, own, time.time())
-        entry = finisher.entry(answer, target, SERVICE, "http://127.0.0.1:8000/api/v3")
-        key = entry_key(target, SERVICE, "http://127.0.0.1:8000/api/v3")
-        lease, _ = services.store.acquire(key, match(target.path).tags)
-        assert lease
-        assert services.store.fill(lease, entry, time.time())
-    after = int(services.redis.info("memory")["used_memory"])
-    services.close()
-    return (after - before) / MEMORY_SAMPLE
+def _keys(own: Ground, subjects: Iterable[Subject], number: int) -> dict[str, Path]:
+    """Files of paths, uniform and by Zipf's law, all of them asked for once of each subject."""
+    paths = many(own.github, number)
+    for subject in subjects:
+        with requests.Session() as session:
+            session.headers.update({**CLIENT, **GZIP})
+            for path in paths:
+                session.get(subject.base + path, timeout=20).raise_for_status()
+    files = {}
+    for name, exponent in ((f"{number:,}, uniform", 0.0), (f"{number:,}, Zipf", ZIPF)):
+        files[name] = own.directory / f"keys-{exponent}"
+        files[name].write_text("\n".join(drawn(paths, ASKED, exponent)))
+    return files
 
 
-def measure(rounds: int, seconds: int) -> None:
-    """Run it all and print it."""
-    with ExitStack() as stack:
-        own_ground = stack.enter_context(ground())
-        ours, body = own_ground.settings, own_ground.body
-        body_file = own_ground.directory / "body.json"
-        body_file.write_bytes(body)
-        peer = {"REDIS_URL": ours["REDIS_URL"], "BODY_FILE": str(body_file)}
-        subjects = []
-        for name, command, app, environ, path in (
-            ("near", granian, "wsgi:app", ours, "/api/v3"),
-            ("redis", granian, "wsgi:app", {**ours, "NEAR_MB": "0"}, "/api/v3"),
-            ("@cached on granian", granian, "benchmarks.flask_caching_peer:app", peer, ""),
-            ("@cached on gunicorn", _gunicorn, "benchmarks.flask_caching_peer:app", peer, ""),
-        ):
-            port = free_port()
-            url = f"http://127.0.0.1:{port}{path}/repos/pallets/flask"
-            own = {**environ, "PORT": str(port)}
-            stack.enter_context(running(command(app, port), own, url))
-            subjects.append(Subject(name, url))
-        print(f"{len(body)} bytes of JSON, {CONNECTIONS} connections, {rounds} rounds")
-        rates = _rounds(subjects, rounds, seconds)
-        _print_rates(rates)
-        _print_ratios(rates)
-        taken = _memory(ours, body)
-        print(f"\nRedis memory a cached repository: {taken:,.0f} bytes (target ≤ 2,500)")
-
-
-def _rounds(subjects: Sequence[Subject], rounds: int, seconds: int) -> dict[str, list[float]]:
-    rates: dict[str, list[float]] = {each.name: [] for each in subjects}
-    for each in subjects:
-        rate(each.url, 1)  # warm
+def _measured(
+    cases: Sequence[Case], subjects: Sequence[Subject], rounds: int, seconds: int
+) -> Found:
+    found: Found = {case.name: defaultdict(list) for case in cases}
     for number in range(rounds):
-        for each in subjects:
-            rates[each.name].append(rate(each.url, seconds))
-        print(f"round {number + 1} of {rounds}", file=sys.stderr)
-    return rates
+        say(f"hits: {len(cases)} case(s), round {number + 1} of {rounds}")
+        for case in cases:
+            for subject in subjects:
+                if number == 0 and rounds > 1:
+                    case.load(subject, 1)  # warm
+                taken = case.load(subject, seconds)
+                if taken:
+                    found[case.name][subject.name].append(taken)
+    return found
 
 
-def _print_rates(rates: dict[str, list[float]]) -> None:
-    print(f"\n{'requests a second':<24}{'median':>10}{'min':>10}{'max':>10}")
-    for name, values in rates.items():
-        print(
-            f"{name:<24}{statistics.median(values):>10,.0f}{min(values):>10,.0f}"
-            f"{max(values):>10,.0f}"
-        )
+def _told(
+    main: Mapping[str, list[Load]],
+    memory: Mapping[str, float],
+    more: Found,
+    groups: tuple[Sequence[Case], Sequence[Case], Sequence[Case]],
+) -> Chapter:
+    rates = {name: [each.rate for each in loads] for name, loads in main.items()}
+    sizes, keys, connections = groups
+    titles = (
+        ("Warm hits by size and coding, requests a second", "body", sizes),
+        ("Warm hits by keys, requests a second", "keys", keys),
+        ("Warm hits by connections, requests a second", "connections", connections),
+    )
+    return _chapter(
+        tables=(
+            Table(
+                "Warm hits: 10 kB of JSON, gzip, one key, 32 connections",
+                ("subject", "requests a second", "CPU µs a request", "memory, MB"),
+                rows(
+                    (name, Spread.of(rates[name]), _cpu(loads), memory[name])
+                    for name, loads in main.items()
+                ),
+                "CPU of the server's processes, Redis's not counted; memory is what its processes "
+                "hold, shared pages counted once.",
+            ),
+            *(_compared(title, first, cases, more) for title, first, cases in titles),
+        ),
+        charts=_charts(rates, more, sizes, connections),
+        targets=tuple(
+            Target(name, Spread.ratios(rates[over], rates[under]))
+            for name, (over, under) in TARGETS.items()
+            if over in rates and under in rates
+        ),
+        figures=_figures(main, memory),
+        missing=absent(),
+    )
 
 
-def _print_ratios(rates: dict[str, list[float]]) -> None:
-    print(f"\n{'ratio, round by round':<32}{'median':>8}{'min':>8}{'max':>8}  target")
-    for name, target in TARGETS.items():
-        over, _, under = name.partition(" / ")
-        ratios = [a / b for a, b in zip(rates[over], rates[under], strict=True)]
-        print(
-            f"{name:<32}{statistics.median(ratios):>8.2f}{min(ratios):>8.2f}"
-            f"{max(ratios):>8.2f}  ≥ {target:g}"
-        )
+def _cpu(loads: Iterable[Load]) -> Spread:
+    return Spread.of(each.cpu_us for each in loads)
 
 
-def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (5)")
-    parser.add_argument("--seconds", type=int, default=3, help="seconds a measurement (3)")
-    chosen = parser.parse_args()
-    need_tools()
-    measure(chosen.rounds, chosen.seconds)
+def _rate(found: Found, case: Case, name: str) -> Spread | None:
+    loads = found[case.name].get(name)
+    return Spread.of(each.rate for each in loads) if loads else None
+
+
+def _names(found: Found) -> list[str]:
+    return [name for name in COMPARED if any(name in by_name for by_name in found.values())]
+
+
+def _compared(title: str, first: str, cases: Sequence[Case], found: Found) -> Table:
+    names = _names(found)
+    lines: list[tuple[Cell, ...]] = [
+        (case.name, *(_rate(found, case, name) for name in names)) for case in cases
+    ]
+    return Table(title, (first, *names), rows(lines))
+
+
+def _charts(
+    rates: Mapping[str, list[float]],
+    more: Found,
+    sizes: Sequence[Case],
+    connections: Sequence[Case],
+) -> tuple[Chart, ...]:
+    names = _names(more)
+    return (
+        Chart(
+            name="hits",
+            title="Warm hits: 10 kB, gzip, one core",
+            kind="bars",
+            at=tuple(rates),
+            series=(Series("all", tuple(Spread.of(values) for values in rates.values())),),
+            unit="requests a second",
+            log_y=True,
+            about="Requests a second that each subject answers from its cache.",
+        ),
+        Chart(
+            name="hits-sizes",
+            title="Warm hits by size and coding",
+            kind="bars",
+            at=tuple(case.name for case in sizes),
+            series=tuple(
+                Series(name, tuple(_rate(more, case, name) for case in sizes)) for name in names
+            ),
+            unit="requests a second",
+            about="Requests a second by body: 1, 10 and 55 kB, plain, gzip, and unchanged (304).",
+        ),
+        Chart(
+            name="hits-connections",
+            title="Warm hits by connections",
+            kind="lines",
+            at=tuple(float(case.name) for case in connections),
+            series=tuple(
+                Series(name, tuple(_rate(more, case, name) for case in connections))
+                for name in names
+            ),
+            unit="requests a second",
+            across="connections",
+            log_x=True,
+            about="Requests a second with 1 to 256 connections that ask all the time.",
+        ),
+    )
+
+
+def _figures(main: Mapping[str, list[Load]], memory: Mapping[str, float]) -> dict[str, float]:
+    """`<subject>/rps`, `/cpu_us`, `/memory_mb`, by the subject's name in the tables."""
+    found = {}
+    for name, loads in main.items():
+        found[f"{name}/rps"] = Spread.of(each.rate for each in loads).median
+        found[f"{name}/cpu_us"] = _cpu(loads).median
+        found[f"{name}/memory_mb"] = memory[name]
+    return found
+
+
+def _chapter(
+    *,
+    tables: tuple[Table, ...] = (),
+    charts: tuple[Chart, ...] = (),
+    targets: tuple[Target, ...] = (),
+    figures: Mapping[str, float] | None = None,
+    missing: tuple[str, ...] = (),
+) -> Chapter:
+    return Chapter(
+        name="hits",
+        title="Warm hits beside the peers",
+        method=(
+            "One worker process each, in front of the same stand-in GitHub, with the same bodies, "
+            "kept-alive connections and gzip; servers and their Redis on one core, wrk on the "
+            "other. Rounds are interleaved. Before them each subject shows that it answers "
+            "GitHub's JSON, in the coding asked for, without asking GitHub again. nginx and "
+            "Varnish know one caller and keep no metrics; Forewarm checks whose key it is, counts each "
+            "request and hears of purges. They have no store that several machines share. "
+            "Varnish stores bodies gzipped and unpacks them for who wants them plain; "
+            "requests-cache keeps them unpacked, so they are packed for each answer."
+        ),
+        tables=tables,
+        charts=charts,
+        targets=targets,
+        figures=figures or {},
+        missing=missing,
+    )
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(alone(measure, __doc__))

@@ -1,0 +1,168 @@
+"""What is compared: Forewarm in its variants, and peers in front of the same stand-in GitHub.
+
+Each is one process that answers (nginx and Varnish have a parent beside it), on the same core, with
+answers kept as long, over kept-alive connections, gzipped for who takes gzip.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from benchmarks.peers.packages import path_of
+from benchmarks.serving import Ground, granian, gunicorn, started, stop, wait_ready
+from script.ports import free_port
+from tests.standin.accounts import SERVICE_TOKEN
+
+FRESH = 3 * 3600
+PEERS = Path(__file__).parent / "peers"
+WARMING_PATH = "/rate_limit"
+"""What is asked for until a server answers: nothing that is measured."""
+
+Launch = tuple[list[str], dict[str, str]]
+"""A command and its environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A server that runs; `base` is what GitHub's paths are appended to."""
+
+    name: str
+    base: str
+    process: subprocess.Popen[bytes]
+    ours: bool
+
+    @property
+    def pid(self) -> int:
+        """Of the parent of all its processes."""
+        return self.process.pid
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a subject is started, on a port; `needs` is a program that must be there."""
+
+    launch: Callable[[Ground, int, int], Launch]
+    prefix: str = ""
+    needs: str = ""
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is Forewarm."""
+        return bool(self.prefix)
+
+
+def _forewarm(server: Callable[[str, int], list[str]], **settings: str) -> Kind:
+    def launch(ground: Ground, port: int, fresh: int) -> Launch:
+        periods = {"CACHE_FRESH_REPO": str(fresh), "CACHE_FRESH_REPO_PART": str(fresh)}
+        own = {**ground.settings, **periods, **settings, "PORT": str(port)}
+        return server("wsgi:app", port), own
+
+    return Kind(launch, prefix="/api/v3")
+
+
+def _flask(server: Callable[[str, int], list[str]], module: str) -> Kind:
+    def launch(ground: Ground, port: int, fresh: int) -> Launch:
+        environ = {
+            "REDIS_URL": ground.settings["REDIS_URL"],
+            "GITHUB_API_URL": ground.github.url,
+            "GITHUB_TOKEN": SERVICE_TOKEN,
+            "FRESH": str(fresh),
+        }
+        return server(f"benchmarks.peers.{module}:app", port), environ
+
+    return Kind(launch)
+
+
+def _filled(template: str, ground: Ground, port: int, fresh: int) -> Path:
+    """A peer's configuration with its names filled in, in a directory of its own."""
+    folder = ground.directory / f"{Path(template).stem}-{port}"
+    folder.mkdir()
+    github = urlsplit(ground.github.url)
+    text = (PEERS / template).read_text(encoding="utf-8")
+    for name, value in {
+        "DIRECTORY": str(folder),
+        "USER": "user root;" if os.geteuid() == 0 else "",  # the directory is ours alone
+        "PORT": str(port),
+        "GITHUB": github.netloc,
+        "HOST": str(github.hostname),
+        "GITHUB_PORT": str(github.port),
+        "TOKEN": SERVICE_TOKEN,
+        "FRESH": str(fresh),
+    }.items():
+        text = text.replace(f"@{name}@", value)
+    found = folder / template
+    found.write_text(text, encoding="utf-8")
+    return found
+
+
+def _nginx(ground: Ground, port: int, fresh: int) -> Launch:
+    configuration = _filled("nginx.conf", ground, port, fresh)
+    command = [path_of("nginx") or "nginx", "-p", str(configuration.parent)]
+    return [*command, "-c", str(configuration), "-e", str(configuration.parent / "error.log")], {}
+
+
+def _varnish(ground: Ground, port: int, fresh: int) -> Launch:
+    vcl = _filled("varnish.vcl", ground, port, fresh)
+    return [
+        *(path_of("varnishd") or "varnishd", "-F", "-n", str(vcl.parent / "run")),
+        *("-f", str(vcl), "-a", f"127.0.0.1:{port}", "-s", "malloc,256m", "-j", "none"),
+        # One pool, as there is one core; a thread waits on each busy connection.
+        *("-p", "thread_pools=1", "-p", "thread_pool_min=50", "-p", "thread_pool_max=1000"),
+        *("-p", "timeout_idle=3600", "-p", "listen_depth=2048"),
+    ], {}
+
+
+NGINX, VARNISH = "nginx", "Varnish"
+NEAR, REDIS = "Forewarm, near", "Forewarm, Redis"
+NEAR_GUNICORN = "Forewarm, near, gunicorn"
+CACHED_GRANIAN, CACHED_GUNICORN = "Flask-Caching, granian", "Flask-Caching, gunicorn"
+REQUESTS_CACHE, NO_CACHE = "requests-cache", "no cache"
+
+KINDS: dict[str, Kind] = {
+    VARNISH: Kind(_varnish, needs="varnishd"),
+    NGINX: Kind(_nginx, needs="nginx"),
+    NEAR: _forewarm(granian),
+    REDIS: _forewarm(granian, NEAR_MB="0"),
+    NEAR_GUNICORN: _forewarm(gunicorn),
+    CACHED_GRANIAN: _flask(granian, "with_flask_caching"),
+    CACHED_GUNICORN: _flask(gunicorn, "with_flask_caching"),
+    REQUESTS_CACHE: _flask(granian, "with_requests_cache"),
+    NO_CACHE: _flask(granian, "without_cache"),
+}
+"""By name, in the tables' order."""
+
+
+def absent(names: Sequence[str] = tuple(KINDS)) -> tuple[str, ...]:
+    """Why which of these are left out, a line each."""
+    return tuple(
+        f"{name}: {KINDS[name].needs} is not installed"
+        for name in names
+        if KINDS[name].needs and path_of(KINDS[name].needs) is None
+    )
+
+
+@contextmanager
+def running(
+    ground: Ground, names: Sequence[str], fresh: int = FRESH
+) -> Iterator[dict[str, Subject]]:
+    """Those of them that are installed, all started at once and ready; by name, in their order."""
+    with ExitStack() as stack:
+        found: dict[str, Subject] = {}
+        for name in names:
+            kind = KINDS[name]
+            if kind.needs and path_of(kind.needs) is None:
+                continue
+            port = free_port()
+            process = started(*kind.launch(ground, port, fresh))
+            stack.callback(stop, process)
+            base = f"http://127.0.0.1:{port}{kind.prefix}"
+            found[name] = Subject(name, base, process, kind.ours)
+        for subject in found.values():
+            wait_ready(subject.process, subject.base + WARMING_PATH)
+        yield found
