@@ -1,6 +1,6 @@
 """Jobs: how long an idle worker takes to start one, what enqueueing costs, how many a worker does.
 
-    python -m benchmarks.jobs [--starts 200] [--jobs 5000]
+    python -m benchmarks.jobs [--quick]
 
 A real worker process (4 threads) on a real Valkey. The start is from before `enqueue` to the job's
 own first line, both on this machine's clock; the worker was idle for longer than its longest pause
@@ -9,64 +9,65 @@ before each.
 
 from __future__ import annotations
 
-import argparse
 import random
 import statistics
-import tempfile
+import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import redis
 
-from script.embedded import Valkey
+from benchmarks.alone import alone
+from benchmarks.results import Cell, Chapter, Effort, Table
+from benchmarks.stores import own_stores
 from tests.workers.processes import running, wait_for
 from webapp.jobs import Jobs
 from webapp.secret import Secret
 
 WORKER = ("dramatiq", "benchmarks.timed_job", "--processes", "1", "--threads", "4")
-TARGET_P95 = 0.150
+STARTS = {Effort.FULL: 200, Effort.QUICK: 20}
+JOBS = {Effort.FULL: 5_000, Effort.QUICK: 500}
 
 
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--starts", type=int, default=200)
-    parser.add_argument("--jobs", type=int, default=5_000)
-    options = parser.parse_args()
-    directory = Path(tempfile.mkdtemp(prefix="forewarm-jobs-"))
-    directory.chmod(0o755)
-    valkey = Valkey(directory / "valkey")
-    valkey.start()
-    try:
-        measure(valkey.url, directory, options.starts, options.jobs)
-    finally:
-        valkey.stop()
-
-
-def measure(url: str, directory: Path, starts: int, number: int) -> None:
+def measure(effort: Effort) -> Chapter:
     """All of it, against one worker."""
-    broker_url = url.removesuffix("/0") + "/1"
-    jobs = Jobs(Secret(broker_url))
-    with (
-        redis.Redis.from_url(broker_url, decode_responses=True) as store,
-        running(WORKER, url, directory / "worker.log"),
-    ):
-        jobs.enqueue("timed", "upkeep", -1)
-        wait_for(lambda: store.exists("began:-1"), "first job")
-        show("idle start", [one_start(jobs, store, each) for each in range(starts)], TARGET_P95)
-
-        costs = []
-        began = time.perf_counter()
-        for each in range(number):
-            before = time.perf_counter()
-            jobs.enqueue("timed", "upkeep", starts + each)
-            costs.append(time.perf_counter() - before)
-        show("enqueue", costs)
-        wait_for(lambda: store.get("done") == str(starts + number + 1), "last job", 300)
-        seconds = time.perf_counter() - began
-        print(f"{'throughput':12} {number / seconds:,.0f} jobs/s, enqueued and done at once")
-    jobs.close()
+    starts, number = STARTS[effort], JOBS[effort]
+    with own_stores() as stores:
+        url = stores.valkey.url
+        broker_url = url.removesuffix("/0") + "/1"
+        jobs = Jobs(Secret(broker_url))
+        with (
+            redis.Redis.from_url(broker_url, decode_responses=True) as store,
+            running(WORKER, url, stores.folder / "worker.log"),
+        ):
+            jobs.enqueue("timed", "upkeep", -1)
+            wait_for(lambda: store.exists("began:-1"), "first job")
+            waits = [one_start(jobs, store, each) for each in range(starts)]
+            costs = []
+            began = time.perf_counter()
+            for each in range(number):
+                before = time.perf_counter()
+                jobs.enqueue("timed", "upkeep", starts + each)
+                costs.append(time.perf_counter() - before)
+            wait_for(lambda: store.get("done") == str(starts + number + 1), "last job", 300)
+            rate = number / (time.perf_counter() - began)
+        jobs.close()
+    return Chapter(
+        "jobs",
+        "Jobs",
+        f"One worker process of 4 threads. {starts} starts of an idle worker, from before the job"
+        f" is enqueued to its first line; then {number:,} jobs that only count, enqueued and done"
+        " at the same time.",
+        (
+            Table(
+                "Milliseconds",
+                ("", "p50", "p95", "p99"),
+                (("start, idle worker", *_at(waits)), ("enqueueing", *_at(costs))),
+            ),
+            Table("Throughput", ("", "jobs a second"), (("enqueued and done", rate),)),
+        ),
+        figures={"jobs a second, a worker": rate},
+    )
 
 
 def one_start(jobs: Jobs, store: redis.Redis, number: int) -> float:
@@ -78,14 +79,11 @@ def one_start(jobs: Jobs, store: redis.Redis, number: int) -> float:
     return float(str(store.get(f"began:{number}"))) - enqueued
 
 
-def show(name: str, seconds: Sequence[float], target: float | None = None) -> None:
-    """One line: median, p95, p99."""
+def _at(seconds: Sequence[float]) -> tuple[Cell, ...]:
+    """Median, p95 and p99 in milliseconds."""
     cuts = statistics.quantiles(seconds, n=100)
-    middle, p95, p99 = cuts[49] * 1e3, cuts[94] * 1e3, cuts[98] * 1e3
-    verdict = "" if target is None else f"  p95 target {target * 1e3:.0f} ms: "
-    verdict += "" if target is None else ("met" if cuts[94] <= target else "MISSED")
-    print(f"{name:12} p50 {middle:.2f} ms, p95 {p95:.2f} ms, p99 {p99:.2f} ms{verdict}")
+    return tuple(cuts[place] * 1_000 for place in (49, 94, 98))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(alone(measure, __doc__))

@@ -8,23 +8,19 @@ inserts new ones, changes what doesn't sort, and moves a tenth of them by their 
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import sys
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import get_args
 
 import psycopg
 
 from benchmarks.alone import alone
 from benchmarks.results import Chapter, Effort, Table
-from script.embedded import Postgres
+from benchmarks.stores import own_stores
 from webapp.db.catalog_search import SortName, catalog_search, place
-from webapp.db.migrate import upgrade
 from webapp.db.seed import FIRST_ID, seed
 from webapp.secret import Secret
 
@@ -71,7 +67,7 @@ def _disturb(url: str, count: int, stopped: threading.Event, done: Counter[str])
 
 @dataclass(frozen=True, slots=True)
 class Paged:
-    """Once through: how many stayed where they were, and how many of those came not exactly once."""
+    """Once through: how many stayed where they were, and how many of them came not once."""
 
     stayed: int
     wrong: int
@@ -104,26 +100,16 @@ def page_through(url: str, sort: SortName, count: int) -> Paged:
 def measure(effort: Effort) -> Chapter:
     """Each sort, over a catalog of its own."""
     count = REPOSITORIES[effort]
-    directory = Path(tempfile.mkdtemp(prefix="forewarm-bench-"))
-    directory.chmod(0o755)
-    postgres = Postgres(directory / "postgres", durable=False)
     rows = []
-    try:
-        postgres.start()
-        upgrade(Secret(postgres.url))
+    with own_stores() as stores:
+        url = stores.postgres.url
         for sort in get_args(SortName):
-            with psycopg.connect(postgres.url, autocommit=True) as conn:
+            with psycopg.connect(url, autocommit=True) as conn:
                 conn.execute("truncate repositories")
-            seed(Secret(postgres.url), repos=count, orgs=count // 500, days=0)
-            found = page_through(postgres.url, sort, count)
-            done = found.done
-            rows.append(
-                (sort, found.stayed, found.wrong, found.pages, found.seconds)
-                + (done["inserted"], done["changed"], done["moved"])
-            )
-    finally:
-        postgres.stop()
-        shutil.rmtree(directory)
+            seed(Secret(url), repos=count, orgs=count // 500, days=0)
+            found = page_through(url, sort, count)
+            done = (found.done["inserted"], found.done["changed"], found.done["moved"])
+            rows.append((sort, found.stayed, found.wrong, found.pages, found.seconds, *done))
     return Chapter(
         "paging",
         "Paging while rows come and go",

@@ -1,21 +1,27 @@
 """Six hours of demand with warming and without, and what warming large lists costs.
 
-    python -m benchmarks.warming [--hours 6] [--owners 20] [--large 10000]
+    python -m benchmarks.warming [--quick]
 
-In virtual time (simulation.py says how): 1,000 repositories that are watched, a week's demand
-known, an hour lived through before it counts; 1 detail and 0.2 list requests a second, changes as
-in the day of benchmarks/points.py. Requests that wait within GAP after a purge of what they ask
-for are counted apart.
+In virtual time (benchmarks/simulation/ says how): watched repositories, a week's demand known, an
+hour lived through before it counts; 1 detail and 0.2 list requests a second, changes as in the day
+of benchmarks/points.py. Requests that wait within GAP after a purge of what they ask for are
+counted apart.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
+import sys
 
-from benchmarks.simulation import DAY, GAP, HOUR, Figures, known_demand, simulated, trace
+from benchmarks.alone import alone
+from benchmarks.results import Chapter, Effort, Table, Target
+from benchmarks.simulation.clockwork import GAP, Figures
+from benchmarks.simulation.ground import known_demand, simulated
+from benchmarks.simulation.world import DAY, HOUR, OWNER_REPOS, trace
 
-TARGET, LARGE_TARGET = 0.99, 101
+HOURS = {Effort.FULL: 6.0, Effort.QUICK: 0.5}
+OWNERS = {Effort.FULL: 20, Effort.QUICK: 4}
+LARGE = {Effort.FULL: 10_000, Effort.QUICK: 1_000}
 
 
 def six_hours(hours: float, owners: int, *, warm: bool) -> Figures:
@@ -47,28 +53,48 @@ def large_list(repositories: int) -> tuple[int, int, int]:
         return github.points(), found.done - 1, found.failures
 
 
-def main() -> None:
-    """Print both, and the targets."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--hours", type=float, default=6.0)
-    parser.add_argument("--owners", type=int, default=20)
-    parser.add_argument("--large", type=int, default=10_000)
-    options = parser.parse_args()
-    points, pages, failures = large_list(options.large)
-    print(
-        f"lists of {options.large:,} repositories: {points} points, {pages} pages, "
-        f"{failures} failures (target: {LARGE_TARGET} points at most)"
+def measure(effort: Effort) -> Chapter:
+    """Both."""
+    hours, owners, large = HOURS[effort], OWNERS[effort], LARGE[effort]
+    points, pages, failures = large_list(large)
+    found = {
+        "with warming": six_hours(hours, owners, warm=True),
+        "without": six_hours(hours, owners, warm=False),
+    }
+    rows = tuple(
+        (
+            *(name, each.requests, 100 * each.at_once, each.waited, each.in_gap),
+            *(each.points, each.calls),
+        )
+        for name, each in found.items()
     )
-    columns = ("requests", "at once", "waited", "in gap", "points", "calls")
-    print("\n" + " " * 14 + "".join(f"{name:>10}" for name in columns))
-    for warm in (True, False):
-        found = six_hours(options.hours, options.owners, warm=warm)
-        name = "with warming" if warm else "without"
-        print(f"{name:>14}{found.requests:>10,}{found.at_once:>10.2%}", end="")
-        rest = (found.waited, found.in_gap, found.points, found.calls)
-        print("".join(f"{number:>10,}" for number in rest), dict(found.outcomes), flush=True)
-    print(f"\ntarget with warming: {TARGET:.0%} at once, the {GAP:.0f} s after a purge apart")
+    return Chapter(
+        "warming",
+        "Warming",
+        f"In virtual time: {hours:g} hours of 1 detail and 0.2 list requests a second to"
+        f" {owners * OWNER_REPOS:,} watched repositories, a week's demand known, an hour lived"
+        f" through before it counts. Requests that wait within {GAP:g} s after a purge of what they"
+        f" ask for are counted apart. And the lists of one organisation of {large:,} repositories.",
+        (
+            Table(
+                "The same demand with warming and without",
+                ("", "requests", "at once, %", "waited", "in gap", "points", "calls"),
+                rows,
+            ),
+            Table(
+                "A large organisation's lists",
+                ("repositories", "points", "pages", "failures"),
+                ((f"{large:,}", points, pages, failures),),
+            ),
+        ),
+        targets=(Target("warming", points),) if effort is Effort.FULL else (),
+        figures={
+            "points to warm a repository's lists": points / large,
+            "at once with warming": found["with warming"].at_once,
+            "at once without warming": found["without"].at_once,
+        },
+    )
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(alone(measure, __doc__))

@@ -1,17 +1,4 @@
-"""A day in minutes: Forewarm's own code on real stores and the stand-in GitHub, in virtual time.
-
-One process. Its wall clock (time.time, datetime.now) is moved from event to event by time-machine
-and stands still in between; monotonic clocks run on. Periods, ages, demand, looks and budgets
-therefore pass as they are set, nothing is scaled. What Redis expires by itself (grace of days,
-leases) lives by real time and is longer than a simulation takes. Workers' real actors run here at
-the moment they are due, instead of in processes of their own; the timetable's minutes are kept.
-A call to GitHub takes no virtual time, and the stand-in's reads don't lag.
-
-    world: owners of 50 repositories each; every change is a new description, told by
-           repository.edited, push or issues.opened in turn (the last two are counters)
-    trace: requests and changes by a fixed seed, Poisson and Zipf (s = 1); 40 % of the deliveries
-           change nothing
-"""
+"""Forewarm moved through a trace: its own code in virtual time, its jobs when they are due."""
 
 from __future__ import annotations
 
@@ -21,29 +8,18 @@ import hmac
 import itertools
 import math
 import random
-import tempfile
 import time
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import orjson
-import requests
-import time_machine
 
-from script.embedded import Postgres, Valkey, start_together, stop_together
-from tests.standin.accounts import SERVICE_TOKEN
+from benchmarks.simulation.world import MINUTE, Event, World
 from tests.standin.process import StandIn
 from tests.standin.receiver import Receiver
 from webapp.app import create_app
-from webapp.cache.keys import canonical_target
-from webapp.db.migrate import upgrade
-from webapp.demand import asked_text
 from webapp.errors import OutOfBudget
 from webapp.github.budget import Budget
 from webapp.secret import Secret
@@ -57,91 +33,9 @@ from workers.timetable import TIMETABLE
 
 API_KEY = "fwk_a-key-for-simulations"
 SECRET = "a webhook secret for simulations"
-BASE = "http://127.0.0.1:8000"
-MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
-OWNER_REPOS = 50
 AT_ONCE = frozenset({"HIT", "STALE", "NEGATIVE", "GRACE"})
 GAP = 90.0
 """Seconds after a delivery: its purge, its looks, and the lists' owed purge 60 s later."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """At `at`, Unix seconds: a request (`path` below the mirror), or a change of `repo`."""
-
-    at: float
-    path: str = ""
-    repo: str = ""
-    changes: bool = False
-
-
-@dataclass
-class World:
-    """Names, most popular first, and what has become of them."""
-
-    owners: list[str]
-    repos: list[str]
-    changed: dict[str, list[float]] = field(default_factory=dict)
-
-    def urls(self) -> tuple[list[str], list[str]]:
-        """Details and lists."""
-        details = [f"/repos/{name}" for name in self.repos]
-        return details, [f"/orgs/{owner}/repos?per_page=100" for owner in self.owners]
-
-    def within(self, path: str) -> list[str]:
-        """The repositories whose data an answer shows."""
-        name = path.removeprefix("/repos/")
-        if name != path:
-            return [name]
-        owner = path.split("/")[2]
-        return [each for each in self.repos if each.startswith(f"{owner}/")]
-
-
-def zipf(number: int) -> list[float]:
-    """Cumulative weights of ranks 1 to `number`, s = 1."""
-    return list(itertools.accumulate(1 / rank for rank in range(1, number + 1)))
-
-
-def poisson(random_: random.Random, rate: float, start: float, end: float) -> Iterator[float]:
-    """Moments, `rate` a second."""
-    at = start
-    while (at := at + random_.expovariate(rate)) < end:
-        yield at
-
-
-def trace(
-    world: World,
-    start: float,
-    seconds: float,
-    *,
-    details: float = 1.0,
-    lists: float = 0.2,
-    deliveries: int = 500,
-    changing: float = 0.6,
-    seed: int = 1,
-) -> list[Event]:
-    """Requests a second and deliveries in all; in order of time."""
-    chance = random.Random(seed)
-    weights, owner_weights = zipf(len(world.repos)), zipf(len(world.owners))
-    detail_urls, list_urls = world.urls()
-
-    def picked(names: Sequence[str], cumulated: Sequence[float]) -> str:
-        return names[min(bisect_right(cumulated, chance.random() * cumulated[-1]), len(names) - 1)]
-
-    end = start + seconds
-    events = [
-        Event(at, path=picked(detail_urls, weights)) for at in poisson(chance, details, start, end)
-    ]
-    events += [
-        Event(at, path=picked(list_urls, owner_weights))
-        for at in poisson(chance, lists, start, end)
-    ]
-    for number in range(deliveries):
-        at = start + chance.random() * seconds
-        events.append(
-            Event(at, repo=picked(world.repos, weights), changes=number < deliveries * changing)
-        )
-    return sorted(events, key=lambda event: event.at)
 
 
 @dataclass
@@ -262,7 +156,7 @@ class Simulation:
     def _act(self, actor: str, args: tuple[Any, ...]) -> None:
         if actor.startswith("warm") and not self._warm:
             return
-        self.services.demand.flush()
+        self.services.recorder.flush()  # it flushes behind, too
         try:
             self._actors[actor](*args)
         except OutOfBudget as error:
@@ -417,85 +311,3 @@ def _versions(found: Any) -> dict[str, int]:
         said = item.get("description") or ""
         versions[item["full_name"]] = int(said[1:]) if said[:1] == "v" and said[1:].isdigit() else 0
     return versions
-
-
-def known_demand(simulation: Simulation, world: World, until: float, *, seed: int = 7) -> None:
-    """A week in which key holders asked as the trace will: what they asked for, not the answers."""
-    chance = random.Random(seed)
-    for day in range(7, 0, -1):
-        simulation._travel(until - day * DAY + DAY / 2)
-        for at in trace(world, 0.0, DAY, deliveries=0, seed=chance.randrange(1 << 30)):
-            path, _, query = at.path.partition("?")
-            target = canonical_target(path, query, "", "")
-            simulation.services.demand.noted.append(asked_text(target, f"{BASE}/api/v3"))
-        simulation.services.demand.flush()
-
-
-@contextmanager
-def simulated(owners: int, *, warm: bool) -> Iterator[tuple[Simulation, World, float]]:
-    """A simulation with nothing in its stores, its world, and the moment it begins."""
-    with tempfile.TemporaryDirectory() as folder:
-        stores = [
-            Valkey(Path(folder) / "valkey"),
-            Postgres(Path(folder) / "postgres", durable=False),
-        ]
-        start_together(stores)
-        try:
-            with (
-                StandIn.start(limits=False) as github,
-                Receiver() as receiver,
-                time_machine.travel(datetime.now(UTC), tick=False) as traveller,
-            ):
-                world = _world(github, owners)
-                github.switch(rate_headers=False)
-                github.hook(receiver.url, secret=SECRET)
-                simulation = Simulation(
-                    _environ(stores, github, world),
-                    github,
-                    world,
-                    receiver,
-                    traveller.move_to,
-                    warm=warm,
-                )
-                try:
-                    yield simulation, world, math.ceil(time.time() / MINUTE) * MINUTE + 8 * DAY
-                finally:
-                    simulation.close()
-        finally:
-            stop_together(stores)
-
-
-def _world(github: StandIn, owners: int) -> World:
-    names = []
-    for number in range(owners):
-        github.create_org(f"owner-{number}")
-        github.add_repos(f"owner-{number}", OWNER_REPOS)
-        answer = requests.get(
-            f"{github.url}/orgs/owner-{number}/repos?per_page=100",
-            headers={"Authorization": f"Bearer {SERVICE_TOKEN}"},
-            timeout=30,
-        )
-        names += [each["full_name"].lower() for each in answer.json()]
-    random.Random(3).shuffle(names)
-    return World([f"owner-{number}" for number in range(owners)], names)
-
-
-def _environ(stores: Sequence[Any], github: StandIn, world: World) -> dict[str, str]:
-    valkey, postgres = stores
-    upgrade(Secret(postgres.url))
-    return {
-        "HOST": "127.0.0.1",
-        "PORT": "8000",
-        "REDIS_URL": valkey.url,
-        "BROKER_URL": valkey.url.removesuffix("/0") + "/1",
-        "DATABASE_URL": postgres.url,
-        "GITHUB_API_URL": github.url,
-        "GITHUB_TOKEN": SERVICE_TOKEN,
-        "API_KEYS": f"simulation:{API_KEY}",
-        "SECRET_KEY": "a secret key for simulations",
-        "GITHUB_WEBHOOK_SECRET": SECRET,
-        "WATCH": ",".join(world.owners),
-        "TELEMETRY": "off",
-        "HIT_SAMPLE": "0",
-        "LOG_LEVEL": "ERROR",
-    }
