@@ -4,7 +4,8 @@
 
 Policy: standard library only, for it runs before any package is there. What was installed is
 remembered in .venv/forewarm-packages.json by a hash of the requirements, so that the second time
-neither pip nor the network is touched. pip's own settings (PIP_*, pip.conf) are the user's.
+neither pip nor the network is touched. Nothing is installed whose hash isn't pinned; pip's own
+settings (PIP_*, pip.conf) are the user's.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -83,8 +85,9 @@ def embedded_refusal(system: str, machine: str, glibc: str) -> str | None:
 
 def without_embedded(requirements: str) -> str:
     """Requirements less the stores, for platforms that have no wheels of them."""
-    lines = requirements.splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith(EMBEDDED))
+    # A line that ends in a backslash goes on: with the hashes of what it pins.
+    pins = re.split(r"(?<!\\)\n(?=\S)", requirements)
+    return "\n".join(pin for pin in pins if not pin.startswith(EMBEDDED))
 
 
 # --- effects -------------------------------------------------------------------------------------
@@ -169,7 +172,7 @@ def _install(requirements: Path, *, without_stores: bool) -> None:
         wanted.flush()
         pip = subprocess.Popen(
             [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--no-input",
-             "--progress-bar", "off", "-r", wanted.name],
+             "--progress-bar", "off", "--require-hashes", "-r", wanted.name],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         assert pip.stdout is not None

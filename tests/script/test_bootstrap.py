@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -86,8 +87,11 @@ def test_the_stores_have_no_wheels_for(system: str, machine: str, glibc: str, re
 def test_without_the_stores_all_else_is_installed() -> None:
     local = (ROOT / LOCAL).read_text()
     left = without_embedded(local)
-    gone = set(local.splitlines()) - set(left.splitlines())
-    assert sorted(line.split("==")[0] for line in gone) == sorted(EMBEDDED)
+    pinned = [set(re.findall(r"^([\w.-]+).*==", each, re.MULTILINE)) for each in (local, left)]
+    assert pinned[0] - pinned[1] == set(EMBEDDED)
+    pins, hashes = (len(re.findall(each, left)) for each in (r"==[^\\\n]* \\\n", r"\\\n"))
+    assert pins == len(pinned[1])
+    assert hashes == left.count("--hash=")
 
 
 def test_every_command_names_a_layer() -> None:

