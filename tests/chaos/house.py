@@ -22,7 +22,7 @@ import requests
 
 from script.embedded import Postgres, Store, Valkey
 from tests.standin.process import StandIn
-from tests.workers.processes import SCHEDULER, WORKER, Process, wait_for
+from tests.workers.processes import ROOT, SCHEDULER, WORKER, Process, wait_for
 
 STOPPED, RUNNING = 0.06, 0.02  # seconds of a slow part's turns
 READY = 20.0  # seconds until a started process answers
@@ -40,9 +40,9 @@ class Web:
     """The Procfile's server, on the same port each time it is started."""
 
     def __init__(
-        self, environ: Mapping[str, str], log: Path, *, threads: int = 16, port: int = 0
+        self, environ: Mapping[str, str], log: Path, *, threads: int = 16, directory: Path = ROOT
     ) -> None:
-        self.port = port or free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.api = f"{self.url}/api/v3"
         self._environ = {**environ, "PORT": str(self.port), "WEB_THREADS": str(threads)}
@@ -53,6 +53,7 @@ class Web:
             *("--workers-kill-timeout", "12", "wsgi:app"),
         )
         self._log, self._times = log, 0
+        self._directory = directory
         self._process: Process | None = None
 
     @property
@@ -63,7 +64,7 @@ class Web:
     def start(self) -> None:
         self._times += 1
         log = self._log.with_suffix(f".{self._times}.log")
-        self._process = Process(self._command, self._environ, log)
+        self._process = Process(self._command, self._environ, log, self._directory)
 
     def wait_ready(self) -> None:
         wait_for(self.answers, f"answer of {self.url}: {self.process.output[-1000:]}", READY)
@@ -100,14 +101,21 @@ class Web:
 class Background:
     """A worker or scheduler, replaced when it has ended."""
 
-    def __init__(self, command: tuple[str, ...], environ: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        command: tuple[str, ...],
+        environ: Mapping[str, str],
+        log: Path,
+        directory: Path = ROOT,
+    ) -> None:
         self._command, self._environ, self._log = command, dict(environ), log
-        self._times = 0
+        self._directory, self._times = directory, 0
         self.process = self._started()
 
     def _started(self) -> Process:
         self._times += 1
-        return Process(self._command, self._environ, self._log.with_suffix(f".{self._times}.log"))
+        log = self._log.with_suffix(f".{self._times}.log")
+        return Process(self._command, self._environ, log, self._directory)
 
     def replace(self) -> None:
         self.process = self._started()

@@ -29,13 +29,19 @@ SCHEDULER = ("periodiq", "workers.schedule")
 class Process:
     """A child in a process group of its own; its output is kept."""
 
-    def __init__(self, command: tuple[str, ...], environment: dict[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        command: tuple[str, ...],
+        environment: dict[str, str],
+        log: Path,
+        directory: Path = ROOT,
+    ) -> None:
         self._log = log
         program, *arguments = command
         with log.open("wb") as output:
             self.popen = subprocess.Popen(
                 [str(Path(sys.executable).with_name(program)), *arguments],
-                cwd=ROOT,
+                cwd=directory,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
