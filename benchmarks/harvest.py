@@ -1,6 +1,6 @@
 """The harvest: how many repositories a second it writes, and what a request feels of it.
 
-    python -m benchmarks.harvest --held 1000000
+    python -m benchmarks.harvest [--quick]
 
 Into an embedded PostgreSQL that holds a seeded catalog. Rates are by the clock, and by the CPU time
 of PostgreSQL's backend, which other work on the machine doesn't change. Latency is that of a warm
@@ -10,18 +10,15 @@ hit and of a revalidated miss in a process whose harvest is fed RATE repositorie
 
 from __future__ import annotations
 
-import argparse
 import random
-import shutil
 import statistics
-import tempfile
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -29,21 +26,27 @@ import psutil
 import psycopg
 import requests
 
-from script.embedded import Postgres, Valkey, start_together, stop_together
+from benchmarks.alone import alone
+from benchmarks.results import Cell, Chapter, Effort, Table
+from benchmarks.seeded import seeded
+from benchmarks.stores import own_folder
+from script.embedded import Valkey
 from tests.serving import API_KEY, SECRET_KEY, Forewarm
 from tests.standin.accounts import SERVICE_TOKEN
 from tests.standin.process import StandIn
 from webapp.db.catalog_writes import RepositorySight, catalog_upsert
-from webapp.db.migrate import upgrade
-from webapp.db.seed import WORD_SHARES, WORDS, seed
+from webapp.db.seed import WORD_SHARES, WORDS
 from webapp.harvest import Harvest
 from webapp.harvest_batch import ROWS
-from webapp.secret import Secret
 from webapp.sights import rows_seen
 
+HELD = {Effort.FULL: 1_000_000, Effort.QUICK: 50_000}
+DAYS = {Effort.FULL: 5, Effort.QUICK: 1}
+COUNT = {Effort.FULL: 20_000, Effort.QUICK: 2_000}
 RATE = 5_000
 LIST = 100
-TURNS, TURN = 6, 3.0  # seconds
+TURNS = {Effort.FULL: 6, Effort.QUICK: 1}
+TURN = 3.0  # seconds
 
 
 def answers(count: int, template: dict[str, Any], first: int) -> list[dict[str, Any]]:
@@ -98,9 +101,14 @@ def rates(url: str, template: dict[str, Any], count: int) -> list[tuple[str, flo
                     catalog_upsert(conn, batch)
             took, used = time.perf_counter() - began, _cpu(backend) - before
             measured.append((name, count / took, count / used))
-        conn.execute("delete from repositories where id >= 8000000000000")
-        conn.execute("delete from repository_days where repository_id >= 8000000000000")
+        take_back(conn)
     return measured
+
+
+def take_back(conn: psycopg.Connection[Any]) -> None:
+    """What was written here, so that the seeded catalog is as it was."""
+    conn.execute("delete from repositories where id >= 8000000000000")
+    conn.execute("delete from repository_days where repository_id >= 8000000000000")
 
 
 def _batches(rows: list[RepositorySight]) -> Iterator[list[RepositorySight]]:
@@ -158,31 +166,27 @@ def latencies(forewarm: Forewarm) -> dict[str, list[float]]:
     return times
 
 
-def _percentiles(values: list[float]) -> str:
+def _percentiles(values: list[float]) -> tuple[float, ...]:
     cuts = statistics.quantiles(values, n=100)
-    return f"{cuts[49]:8.2f}{cuts[94]:8.2f}{cuts[98]:8.2f}"
+    return cuts[49], cuts[94], cuts[98]
 
 
-def measure(held: int, count: int) -> None:
-    """Run it all and print it."""
+def measure(effort: Effort) -> Chapter:
+    """Rates, then latencies."""
+    held, turns = HELD[effort], TURNS[effort]
     with ExitStack() as stack:
-        directory = Path(tempfile.mkdtemp(prefix="forewarm-bench-"))
-        directory.chmod(0o755)
-        stack.callback(shutil.rmtree, directory)
-        valkey, postgres = Valkey(directory / "valkey"), Postgres(directory / "postgres")
-        start_together([valkey, postgres])
-        stack.callback(stop_together, [valkey, postgres])
-        upgrade(Secret(postgres.url))
-        seed(Secret(postgres.url), repos=held, orgs=max(1, held // 500), days=1)
+        postgres = stack.enter_context(seeded(held, days=DAYS[effort]))
+        folder = stack.enter_context(own_folder())
+        valkey = Valkey(folder / "valkey")
+        valkey.start()
+        stack.callback(valkey.stop)
         github = stack.enter_context(StandIn.start(limits=False))
         template = requests.get(
             f"{github.url}/orgs/pallets/repos",
             headers={"Authorization": f"Bearer {SERVICE_TOKEN}"},
             timeout=5,
         ).json()[0]
-        print(f"{held:,} repositories held; {'a second':>22}{'a CPU second':>15}")
-        for name, clock, cpu in rates(postgres.url, template, count):
-            print(f"{name:<40}{clock:>12,.0f}{cpu:>15,.0f}")
+        written = rates(postgres.url, template, COUNT[effort])
         forewarm = Forewarm(
             {
                 "HOST": "127.0.0.1",
@@ -197,19 +201,42 @@ def measure(held: int, count: int) -> None:
         )
         stack.callback(forewarm.services.close)
         latencies(forewarm)  # warm
-        alone: dict[str, list[float]] = {}
+        alone_: dict[str, list[float]] = {}
         while_fed: dict[str, list[float]] = {}
         counts: list[int] = []
-        for _ in range(TURNS):
-            _join(alone, latencies(forewarm))
+        for _ in range(turns):
+            _join(alone_, latencies(forewarm))
             with fed(forewarm.services.harvest, template, counts):
                 _join(while_fed, latencies(forewarm))
-        print(f"\n{'milliseconds':<32}{'p50':>8}{'p95':>8}{'p99':>8}")
-        for kind, values in alone.items():
-            print(f"{kind + ', harvest at rest':<32}{_percentiles(values)}")
-            print(f"{kind + ', harvest fed':<32}{_percentiles(while_fed[kind])}")
-        written = sum(counts) / (TURNS * TURN)
-        print(f"\nwritten meanwhile: {written:,.0f} repositories a second")
+        with psycopg.connect(postgres.url, autocommit=True) as conn:
+            take_back(conn)
+    felt: list[tuple[Cell, ...]] = [
+        (f"{kind}, {state}", *_percentiles(times[kind]))
+        for kind in alone_
+        for state, times in (("harvest at rest", alone_), ("harvest fed", while_fed))
+    ]
+    rate = sum(counts) / (turns * TURN)
+    return Chapter(
+        "harvest",
+        "The harvest",
+        f"{held:,} repositories held; {COUNT[effort]:,} more come as lists bring them. Then warm"
+        f" hits and revalidations in a process whose harvest is fed {RATE:,} repositories a second,"
+        " turn by turn with the same process left in peace.",
+        (
+            Table(
+                "Written, repositories",
+                ("", "a second", "a second of PostgreSQL's CPU"),
+                tuple(written),
+            ),
+            Table(
+                "What a request feels of it, ms",
+                ("", "p50", "p95", "p99"),
+                tuple(felt),
+                f"Written meanwhile: {rate:,.0f} repositories a second.",
+            ),
+        ),
+        figures={f"{name}, repositories a second": clock for name, clock, _ in written},
+    )
 
 
 def _join(into: dict[str, list[float]], more: dict[str, list[float]]) -> None:
@@ -217,14 +244,5 @@ def _join(into: dict[str, list[float]], more: dict[str, list[float]]) -> None:
         into.setdefault(kind, []).extend(values)
 
 
-def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--held", type=int, default=1_000_000, help="repositories already there")
-    parser.add_argument("--count", type=int, default=20_000, help="repositories written")
-    chosen = parser.parse_args()
-    measure(chosen.held, chosen.count)
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(alone(measure, __doc__))
