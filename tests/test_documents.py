@@ -13,12 +13,16 @@ from webapp import cli
 from webapp.settings_table import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ("README.md", "CHANGELOG.md", *sorted(f"docs/{p.name}" for p in ROOT.glob("docs/*.md")))
+DOCUMENTS = (
+    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md"),
+    *sorted(f"docs/{p.name}" for p in ROOT.glob("docs/*.md")),
+)
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS}
 ELSEWHERE = {"FOREWARM_KEY", "GH_HOST", "GH_ENTERPRISE_TOKEN"}
 """Variables of examples: the reader's own, or another program's."""
 BESIDE = {
     *("WORKER_PROCESSES", "WORKER_THREADS"),  # the Procfile's
+    *("FOREWARM_LONG", "FOREWARM_SEED"),  # tests that take minutes
     *("GIT_REVISION", "SOURCE_VERSION", "HEROKU_SLUG_COMMIT"),  # builders' names of a revision
 }
 """Variables that are no settings."""
