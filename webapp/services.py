@@ -41,6 +41,7 @@ from webapp.hitpath import PREFIX
 from webapp.hosts import Hosts
 from webapp.invalidation import Invalidation
 from webapp.jobs import Jobs
+from webapp.limits import Limits
 from webapp.list_rows import ListRows
 from webapp.policy import Periods
 from webapp.purging import Purger
@@ -83,6 +84,7 @@ class Services:
     callers: Callers
     hosts: Hosts
     shares: Shares
+    limits: Limits
     caching: Cache
     redis: Connection
     store: Store
@@ -142,7 +144,9 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
     Raises SettingsError, over what ALERT_RULES says.
     """
     scrub.know(settings.secrets())
-    redis = Connection(settings.redis_url, size=settings.redis_pool)
+    # A worker's few threads do with fewer: the smallest plans allow twenty in all.
+    size = settings.redis_pool if app is not None else -(-settings.redis_pool * 2 // 3)
+    redis = Connection(settings.redis_url, size=size)
     caching = Cache()
     caching.init_app(
         app or Flask("forewarm"),
@@ -218,6 +222,7 @@ def build(settings: Settings, app: Flask | None = None) -> Services:
         callers=Callers(settings),
         hosts=hosts,
         shares=shares,
+        limits=Limits(redis),
         caching=caching,
         redis=redis,
         store=store,

@@ -52,7 +52,7 @@ SETTINGS: tuple[Setting, ...] = (
     _S("BROKER_URL", "", "jobs; REDIS_URL's next database", _P.redis_url, secret=True),
     _S("DATABASE_URL", "", "PostgreSQL", _P.database_url, secret=True),
     _S("REDIS_TLS_VERIFY", "on", "off accepts any certificate of rediss://", _P.switch),
-    _S("REDIS_POOL", "8", "Redis connections a process", _P.number(1, 1_000)),
+    _S("REDIS_POOL", "6", "Redis connections a web process", _P.number(1, 1_000)),
     _S("DATABASE_POOL", "4", "PostgreSQL connections a process", _P.number(1, 1_000)),
     _S("PUBLIC_URL", "", "base URL that clients use; required off loopback", _P.public_url),
     _S("TRUSTED_PROXIES", "0", "proxies in front whose headers count", _P.number(0, 16)),

@@ -9,7 +9,6 @@ from dramatiq.middleware import AgeLimit
 
 from webapp.errors import SettingsError
 from webapp.services import build
-from webapp.telemetry import logs
 from webapp.telemetry.rollup import RollUp
 from workers import (
     alerts,
@@ -26,7 +25,6 @@ from workers.environment import settings
 from workers.tracing import Tracing
 
 _settings = settings()
-logs.configure(_settings.log_level, _settings.log_format)
 try:
     services = build(_settings)
 except SettingsError as error:

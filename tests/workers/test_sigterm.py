@@ -26,7 +26,8 @@ def procfile_worker() -> tuple[str, ...]:
     command = line.removeprefix("worker: exec ")
     for variable, default in (("WORKER_PROCESSES", "1"), ("WORKER_THREADS", "4")):
         command = command.replace(f"${{{variable}:-{default}}}", default)
-    program, broker, *options = shlex.split(command)
+    program, broker, *options = shlex.split(command.removesuffix(" 2>&1"))
+    options.remove("--skip-logging")  # what its parent says is what is waited for
     return (program, broker, "tests.workers.slow", *options)
 
 

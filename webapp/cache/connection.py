@@ -201,8 +201,11 @@ class Connection(redis.Redis):
 
     def _catch_up(self) -> None:
         """Catch the server up, then trust it."""
-        run_id = str(self._plain.info("server")["run_id"])
-        self.catch_up(self._plain, run_id)
+        try:
+            run_id = str(self._plain.info("server")["run_id"])
+            self.catch_up(self._plain, run_id)
+        finally:
+            self._plain.connection_pool.disconnect()  # small plans count each that is kept open
         if run_id != self._known:
             # None may still lead to the server before, a demoted primary for example.
             self._drop_readers()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import threading
 from datetime import UTC, datetime
@@ -50,10 +51,17 @@ class JsonLines(logging.Formatter):
             return text.encode(errors="replace").decode()
 
 
+def lines(form: str = "") -> logging.Formatter:
+    """LOG_FORMAT's lines; the variable's own where nothing is said, as granian.json has it, for
+    the server's process that supervises others reads no settings."""
+    form = form or os.environ.get("LOG_FORMAT", "")
+    return JsonLines() if form.strip().lower() == "json" else PlainLines()
+
+
 def configure(level: str, form: str) -> None:
     """Set the process's logging: LOG_LEVEL and LOG_FORMAT (plain, json)."""
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonLines() if form == "json" else PlainLines())
+    handler.setFormatter(lines(form))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # They say each request and each retry, with its URL; ours says what came of it.
     for chatty, least in (("urllib3", logging.ERROR), ("requests_cache", logging.WARNING)):
