@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -41,7 +42,7 @@ from workers.attempts import Attempts
 IDLE_POLL_MS = 100
 TIMEOUT = 5.0
 # Commands are short: some connections serve all consumers and threads of a process.
-CONNECTIONS = 4
+CONNECTIONS = 3
 MAX_RETRIES = 3
 MIN_BACKOFF_MS = 5_000
 MAX_BACKOFF_MS = 5 * 60_000
@@ -159,15 +160,16 @@ class StopOnce(Middleware):
 
     def after_process_boot(self, broker: Broker) -> None:  # noqa: ARG002 - Dramatiq's signature
         """In each worker process, where Dramatiq's own handlers stand by now."""
+        first = threading.Lock()
         for number in STOPPING:
-            signal.signal(number, _once(signal.getsignal(number)))
+            signal.signal(number, _once(signal.getsignal(number), first))
 
 
-def _once(handler: Any) -> Callable[[int, FrameType | None], None]:
+def _once(handler: Any, first: threading.Lock) -> Callable[[int, FrameType | None], None]:
     def handle(number: int, frame: FrameType | None) -> None:
-        for each in STOPPING:
-            signal.signal(each, signal.SIG_IGN)
-        handler(number, frame)
+        # A repeat may come in the midst of this: what tells them apart must be one step.
+        if first.acquire(blocking=False):
+            handler(number, frame)
 
     return handle
 
