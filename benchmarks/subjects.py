@@ -1,7 +1,8 @@
 """What is compared: Forewarm in its variants, and peers in front of the same stand-in GitHub.
 
-Each is one process that answers (nginx and Varnish have a parent beside it), on the same core, with
-answers kept as long, over kept-alive connections, gzipped for who takes gzip.
+Each is one process that answers (nginx and Varnish have a parent beside it) unless more are
+wanted, on the same core, with answers kept as long, over kept-alive connections, gzipped for who
+takes gzip. Varnish is one process however many are wanted.
 """
 
 from __future__ import annotations
@@ -26,6 +27,18 @@ WARMING_PATH = "/rate_limit"
 
 Launch = tuple[list[str], dict[str, str]]
 """A command and its environment."""
+Server = Callable[[str, int, int], list[str]]
+"""The command that serves an application on a port with so many processes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a subject is started on; answers are kept for `fresh` seconds."""
+
+    ground: Ground
+    port: int
+    fresh: int
+    workers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +58,9 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a subject is started, on a port; `needs` is a program that must be there."""
+    """How a subject is started; `needs` is a program that must be there."""
 
-    launch: Callable[[Ground, int, int], Launch]
+    launch: Callable[[Terms], Launch]
     prefix: str = ""
     needs: str = ""
 
@@ -57,43 +70,48 @@ class Kind:
         return bool(self.prefix)
 
 
-def _forewarm(server: Callable[[str, int], list[str]], **settings: str) -> Kind:
-    def launch(ground: Ground, port: int, fresh: int) -> Launch:
-        periods = {"CACHE_FRESH_REPO": str(fresh), "CACHE_FRESH_REPO_PART": str(fresh)}
-        own = {**ground.settings, **periods, **settings, "PORT": str(port)}
-        return server("wsgi:app", port), own
+def _forewarm(server: Server, **settings: str) -> Kind:
+    def launch(terms: Terms) -> Launch:
+        own = {
+            **terms.ground.settings,
+            "CACHE_FRESH_REPO": str(terms.fresh),
+            "PORT": str(terms.port),
+            **settings,
+        }
+        return server("wsgi:app", terms.port, terms.workers), own
 
     return Kind(launch, prefix="/api/v3")
 
 
-def _flask(server: Callable[[str, int], list[str]], module: str) -> Kind:
-    def launch(ground: Ground, port: int, fresh: int) -> Launch:
+def _flask(server: Server, module: str) -> Kind:
+    def launch(terms: Terms) -> Launch:
         environ = {
-            "REDIS_URL": ground.settings["REDIS_URL"],
-            "GITHUB_API_URL": ground.github.url,
+            "REDIS_URL": terms.ground.settings["REDIS_URL"],
+            "GITHUB_API_URL": terms.ground.github.url,
             "GITHUB_TOKEN": SERVICE_TOKEN,
-            "FRESH": str(fresh),
+            "FRESH": str(terms.fresh),
         }
-        return server(f"benchmarks.peers.{module}:app", port), environ
+        return server(f"benchmarks.peers.{module}:app", terms.port, terms.workers), environ
 
     return Kind(launch)
 
 
-def _filled(template: str, ground: Ground, port: int, fresh: int) -> Path:
+def _filled(template: str, terms: Terms) -> Path:
     """A peer's configuration with its names filled in, in a directory of its own."""
-    folder = ground.directory / f"{Path(template).stem}-{port}"
+    folder = terms.ground.directory / f"{Path(template).stem}-{terms.port}"
     folder.mkdir()
-    github = urlsplit(ground.github.url)
+    github = urlsplit(terms.ground.github.url)
     text = (PEERS / template).read_text(encoding="utf-8")
     for name, value in {
         "DIRECTORY": str(folder),
         "USER": "user root;" if os.geteuid() == 0 else "",  # the directory is ours alone
-        "PORT": str(port),
+        "PORT": str(terms.port),
+        "WORKERS": str(terms.workers),
         "GITHUB": github.netloc,
         "HOST": str(github.hostname),
         "GITHUB_PORT": str(github.port),
         "TOKEN": SERVICE_TOKEN,
-        "FRESH": str(fresh),
+        "FRESH": str(terms.fresh),
     }.items():
         text = text.replace(f"@{name}@", value)
     found = folder / template
@@ -101,17 +119,17 @@ def _filled(template: str, ground: Ground, port: int, fresh: int) -> Path:
     return found
 
 
-def _nginx(ground: Ground, port: int, fresh: int) -> Launch:
-    configuration = _filled("nginx.conf", ground, port, fresh)
+def _nginx(terms: Terms) -> Launch:
+    configuration = _filled("nginx.conf", terms)
     command = [path_of("nginx") or "nginx", "-p", str(configuration.parent)]
     return [*command, "-c", str(configuration), "-e", str(configuration.parent / "error.log")], {}
 
 
-def _varnish(ground: Ground, port: int, fresh: int) -> Launch:
-    vcl = _filled("varnish.vcl", ground, port, fresh)
+def _varnish(terms: Terms) -> Launch:
+    vcl = _filled("varnish.vcl", terms)
     return [
         *(path_of("varnishd") or "varnishd", "-F", "-n", str(vcl.parent / "run")),
-        *("-f", str(vcl), "-a", f"127.0.0.1:{port}", "-s", "malloc,256m", "-j", "none"),
+        *("-f", str(vcl), "-a", f"127.0.0.1:{terms.port}", "-s", "malloc,256m", "-j", "none"),
         # One pool, as there is one core; a thread waits on each busy connection.
         *("-p", "thread_pools=1", "-p", "thread_pool_min=50", "-p", "thread_pool_max=1000"),
         *("-p", "timeout_idle=3600", "-p", "listen_depth=2048"),
@@ -149,7 +167,7 @@ def absent(names: Sequence[str] = tuple(KINDS)) -> tuple[str, ...]:
 
 @contextmanager
 def running(
-    ground: Ground, names: Sequence[str], fresh: int = FRESH
+    ground: Ground, names: Sequence[str], fresh: int = FRESH, workers: int = 1
 ) -> Iterator[dict[str, Subject]]:
     """Those of them that are installed, all started at once and ready; by name, in their order."""
     with ExitStack() as stack:
@@ -159,7 +177,7 @@ def running(
             if kind.needs and path_of(kind.needs) is None:
                 continue
             port = free_port()
-            process = started(*kind.launch(ground, port, fresh))
+            process = started(*kind.launch(Terms(ground, port, fresh, workers)))
             stack.callback(stop, process)
             base = f"http://127.0.0.1:{port}{kind.prefix}"
             found[name] = Subject(name, base, process, kind.ours)
