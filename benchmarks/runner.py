@@ -18,6 +18,7 @@ from pathlib import Path
 
 from benchmarks import document, processes, seeded
 from benchmarks.chapters import CHAPTERS, Listed
+from benchmarks.peers.packages import install
 from benchmarks.records import RESULTS, from_json
 from benchmarks.tables import measured, verdict, wanted
 from script.interruption import Interrupted, Interruption
@@ -131,6 +132,8 @@ def main(arguments: Sequence[str]) -> int:
     except ValueError as error:
         parser.error(str(error))
     plan = Plan(chapters, given.quick, QUICK_RESULTS if given.quick else RESULTS)
+    for program in install():
+        print(f"{program} is missing: what needs it is left out (install it, or run as root)")
     try:
         failed = run(plan, Interruption())
     except Interrupted as interrupted:

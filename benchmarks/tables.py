@@ -24,7 +24,9 @@ def number(value: float) -> str:
 
 
 def spread(value: Spread) -> str:
-    """The median, and from where to where."""
+    """The median, and from where to where if it was measured more than once."""
+    if value.low == value.high:
+        return number(value.median)
     return f"{number(value.median)} ({number(value.low)}–{number(value.high)})"
 
 
@@ -64,7 +66,7 @@ def measured(target: Target) -> str:
     """A target's figure with its unit and, where there is one, its spread."""
     value = target.measured
     shown = with_unit(number(target.figure), target.goal.unit)
-    if isinstance(value, Spread):
+    if isinstance(value, Spread) and value.low < value.high:
         return f"{shown} ({number(value.low)}–{number(value.high)})"
     return shown
 
