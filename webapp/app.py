@@ -59,7 +59,7 @@ def create_app(settings: Settings) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = BODY_MAX
     app.config["DEMO"] = settings.demo
     app.extensions["services"] = built = services.build(settings, app)
-    guard = Guard(settings, built.callers, built.hosts, built.shares)
+    guard = Guard(settings, built.callers, built.hosts, built.shares, built.limits)
     guard.install(app)
     app.register_blueprint(mirror.blueprint(built, guard))
     app.register_blueprint(graphql.blueprint(built, guard))

@@ -18,6 +18,7 @@ from webapp.secret import Secret
 from webapp.settings import Settings
 
 KEY_PREFIX = "fwk_"
+KNOWN_MAX = 1_000  # headers with keys of ours: a key can be sent in many ways
 TOKEN_MAX = 4_096  # characters; GitHub's longest have about 520
 BAD_CREDENTIALS = "Bad credentials"
 
@@ -44,6 +45,7 @@ class Callers:
             _digest(each.key.reveal()): Caller(SERVICE, name=each.name)
             for each in settings.api_keys
         }
+        self._known: dict[str, Caller] = {}
         self._anonymous = {
             "public": Caller(PUBLIC),
             "service": Caller(SERVICE),
@@ -52,6 +54,9 @@ class Callers:
 
     def identify(self, authorization: str) -> Caller:
         """The caller behind an Authorization header ('' for none). Raises RequestRefused (401)."""
+        known = self._known.get(authorization)
+        if known is not None:
+            return known
         if not authorization:
             if self._anonymous is None:
                 raise RequestRefused(401, "Requires authentication")
@@ -61,12 +66,20 @@ class Callers:
             caller = self.key_holder(token)
             if caller is None:
                 raise RequestRefused(401, BAD_CREDENTIALS)
+            # Keys of ours only, which are in memory anyway; a caller's own token never is.
+            if len(self._known) >= KNOWN_MAX:
+                self._known.clear()
+            self._known[authorization] = caller
             return caller
         return Caller(token_scope(token, self._secret_key), Secret(token))
 
     def key_holder(self, key: str) -> Caller | None:
         """Who holds this key of ours. Found by digest: no comparison leaks how much matched."""
         return self._keys.get(_digest(key))
+
+    def fingerprint(self, text: str) -> str:
+        """What may stand for a credential where it mustn't lie, a wrong one too."""
+        return token_scope(text, self._secret_key).name.removeprefix("token:")[:16]
 
 
 def bearer(authorization: str) -> str:

@@ -31,7 +31,7 @@ def blueprint(services: Services, guard: Guard) -> Blueprint:
     @views.post(PATH)
     def graphql() -> Response:
         """Pass a request through."""
-        caller = services.callers.identify(request.headers.get("Authorization", ""))
+        caller = guard.caller()
         if caller.scope.kind == "public":
             raise RequestRefused(401, "Requires authentication")
         body = read_body(services.shares, BODY_MAX)

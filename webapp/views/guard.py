@@ -6,6 +6,7 @@ The mirror judges its callers by scope (callers.py), a webhook by its signature.
     any request   -> its Host (and X-Forwarded-Host) is ours
     KEY_MAY_READ  -> administrator; an API key for reading
     ADMINISTRATOR -> ADMIN_PASSWORD, as HTTP Basic (user admin) or Bearer
+    either        -> so many requests and so many wrong passwords as limits.py says
     a write       -> its body is read by a quarter of the threads at most; JSON or a CSRF token,
                      and a same-origin or absent Origin
 
@@ -21,9 +22,10 @@ from enum import Enum
 from flask import Flask, g, request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from webapp.callers import KEY_PREFIX, Callers
+from webapp.callers import KEY_PREFIX, Caller, Callers
 from webapp.errors import RequestRefused
 from webapp.hosts import Hosts, is_loopback_address, is_loopback_host
+from webapp.limits import STRANGERS, Limits, limit_of, network
 from webapp.settings import Settings
 from webapp.shares import Shares
 
@@ -62,9 +64,12 @@ ANY_HOST = frozenset({"/healthz", "/readyz"})
 class Guard:
     """Installed once on the app; refuses by RequestRefused."""
 
-    def __init__(self, settings: Settings, callers: Callers, hosts: Hosts, shares: Shares) -> None:
+    def __init__(
+        self, settings: Settings, callers: Callers, hosts: Hosts, shares: Shares, limits: Limits
+    ) -> None:
         self._settings = settings
         self._shares = shares
+        self._limits = limits
         self._callers = callers
         self._hosts = hosts
         self._signer = URLSafeTimedSerializer(settings.secret_key.reveal(), salt="csrf")
@@ -74,7 +79,7 @@ class Guard:
         app.before_request(self.check)
 
     def check(self) -> None:
-        """Raises RequestRefused (400, 401, 403), WaitedTooLong."""
+        """Raises RequestRefused (400, 401, 403, 429), WaitedTooLong."""
         if request.path not in ANY_HOST:
             self._check_host()
         if request.url_rule is None:
@@ -83,11 +88,27 @@ class Guard:
         if access in {Access.OPEN, Access.SCOPED, Access.SIGNED}:
             return
         self._check_caller(access)
+        if (client := self._client()) is not None:
+            reads = request.method in SAFE
+            self._limits.take(limit_of(request.endpoint or "", reads=reads), client)
         if request.method not in SAFE:
             # Slow ones must not starve hits; what is read is kept for form and view.
             with self._shares.reading_body():
                 request.get_data(parse_form_data=False)
             self._check_origin()
+
+    def caller(self) -> Caller:
+        """Whose eyes the mirror answers with. Raises RequestRefused (401, 429)."""
+        authorization = request.headers.get("Authorization", "")
+        try:
+            caller = self._callers.identify(authorization)
+        except RequestRefused:
+            if authorization:
+                self._note_guess(authorization)
+            raise
+        if caller.scope.kind == "public":
+            self._limits.take(STRANGERS, network(request.remote_addr or ""))
+        return caller
 
     def base_url(self) -> str:
         """Where links point: PUBLIC_URL, or on a loopback bind the Host that was asked."""
@@ -119,22 +140,32 @@ class Guard:
                 return
             raise RequestRefused(401, "Requires authentication", **_challenge())
         user, password = _given(authorization)
+        key = password if password.startswith(KEY_PREFIX) else user or ""
+        holder = self._callers.key_holder(key) if key.startswith(KEY_PREFIX) else None
+        if holder is None:
+            self._limits.check_guesses(request.remote_addr or "")
         if self._is_admin(user, password):
             g.who, g.administrator = "admin", True
             return
-        key = password if password.startswith(KEY_PREFIX) else user or ""
-        if not key.startswith(KEY_PREFIX):
-            raise RequestRefused(401, "Bad credentials", **_challenge())
-        self._check_key(key, access)
-
-    def _check_key(self, key: str, access: Access) -> None:
-        holder = self._callers.key_holder(key)
         if holder is None:
+            self._note_guess(authorization)
             raise RequestRefused(401, "Bad credentials", **_challenge())
         g.who = holder.name
         reads = request.method in SAFE or request.path in KEY_MAY_POST
         if access is not Access.KEY_MAY_READ or not reads:
             raise RequestRefused(403, "An API key may only read here.")
+
+    def _note_guess(self, authorization: str) -> None:
+        fingerprint = self._callers.fingerprint(authorization)
+        self._limits.note_guess(request.remote_addr or "", fingerprint)
+
+    def _client(self) -> str | None:
+        """Who is limited; None for this machine's own operator, who needs no password."""
+        if not self.is_administrator():
+            return f"key {self.who()}"
+        if self.who() == "loopback":
+            return None
+        return f"admin {network(request.remote_addr or '')}"
 
     def _is_admin(self, user: str | None, password: str) -> bool:
         right = self._settings.admin_password

@@ -344,7 +344,9 @@ def test_what_any_web_page_can_post_blindly_is_refused(
 
 def guard_of(forewarm: Forewarm) -> Guard:
     services = forewarm.services
-    return Guard(forewarm.settings, services.callers, services.hosts, services.shares)
+    return Guard(
+        *(forewarm.settings, services.callers, services.hosts, services.shares, services.limits)
+    )
 
 
 def test_a_form_with_our_token_is_no_blind_post(forewarm: Forewarm) -> None:
