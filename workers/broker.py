@@ -4,7 +4,8 @@ Three retries, a day's age at most, dead letters kept for a week. What Redis can
 lost connection to Dramatiq, which then tries again: left as they are, time-outs and refused
 writes end its consumer threads for good, silently. An idle worker looks for jobs every 100 ms.
 A worker that is told to stop finishes its jobs, however often it is told. Of what a worker has
-taken, the most urgent queue's jobs come first.
+taken, the most urgent queue's jobs come first. A job that only another release knows is left to
+that release's workers.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -23,7 +25,7 @@ import redis
 from dramatiq import Actor, Broker, Message, Middleware
 from dramatiq.broker import Consumer
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.errors import ConnectionClosed
+from dramatiq.errors import ConnectionClosed, Retry
 from dramatiq.middleware import (
     AgeLimit,
     Callbacks,
@@ -52,6 +54,9 @@ DEAD_LETTERS_KEPT_MS = 7 * 86_400_000
 # A killed worker's jobs are redelivered after this.
 WORKER_TIMEOUT_MS = 30_000
 STOPPING = (signal.SIGTERM, signal.SIGHUP)
+# Of a job that this release doesn't know, for as long as two releases may run side by side.
+UNKNOWN_AGAIN_MS = 10_000
+UNKNOWN_RETRIES = 30
 # One command in so many looks for killed workers' jobs in its queue; an idle worker sends some 13 a
 # second to each. It is cheap while none are dead.
 MAINTENANCE_EVERY = 100
@@ -71,6 +76,7 @@ class JobBroker(RedisBroker):
             middleware=_middleware(),
         )
         self._consumed: set[str] = set()
+        self._declaring = threading.Lock()
         self._put = Enqueue(self.client)
         self._started = time.time()
         for queue in QUEUES:
@@ -80,6 +86,22 @@ class JobBroker(RedisBroker):
         """As Dramatiq's own; among what a worker has taken, lower numbers come first."""
         actor.priority = actor.priority or QUEUES.index(actor.queue_name)
         super().declare_actor(actor)
+
+    def get_actor(self, actor_name: str) -> Actor[Any, Any]:
+        """Never ActorNotFound, which would make a dead letter of another release's job: what this
+        one doesn't know fails, and is tried again, by then perhaps by a worker that knows it.
+        """
+        with self._declaring:
+            if actor_name not in self.actors:
+                Actor(
+                    partial(_unknown, actor_name),
+                    broker=self,
+                    actor_name=actor_name,
+                    queue_name=QUEUES[-1],
+                    priority=len(QUEUES),
+                    options={"max_retries": UNKNOWN_RETRIES},
+                )
+            return super().get_actor(actor_name)
 
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
         """As the web's (webapp.jobs); `delay` is in ms. Raises ConnectionClosed.
@@ -163,6 +185,14 @@ class StopOnce(Middleware):
         first = threading.Lock()
         for number in STOPPING:
             signal.signal(number, _once(signal.getsignal(number), first))
+
+
+class UnknownJob(Retry):
+    """Of another release, or of none."""
+
+
+def _unknown(name: str, *_: object, **__: object) -> None:
+    raise UnknownJob(f"this release has no {name}", delay=UNKNOWN_AGAIN_MS)
 
 
 def _once(handler: Any, first: threading.Lock) -> Callable[[int, FrameType | None], None]:

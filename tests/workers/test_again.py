@@ -17,6 +17,7 @@ from tests.workers.processes import wait_for, work_off
 from webapp.errors import OutOfBudget
 from webapp.jobs import NAMESPACE, Jobs
 from webapp.queues import Queues
+from webapp.secret import Secret
 from webapp.signals import job_ran
 from workers.again import JITTER_MAX, LONGEST
 from workers.again import wait_for as wait_until
@@ -176,10 +177,37 @@ def test_a_job_that_has_become_too_old_is_dead_and_says_so(
     assert "age limit" in queues.dead()[0].error
 
 
-def test_an_unknown_job_is_dead_and_says_so(broker: JobBroker, jobs: Jobs, queues: Queues) -> None:
+def test_a_job_of_another_release_is_left_to_its_workers(
+    broker: JobBroker,
+    broker_url: str,
+    jobs: Jobs,
+    queues: Queues,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("workers.broker.UNKNOWN_AGAIN_MS", 20)
+    done = threading.Event()
+    worker = Worker(broker, worker_timeout=20, worker_threads=1)
+    worker.start()
+    jobs.enqueue("work", "upkeep")
+    wait_for(lambda: "work" in broker.actors, "worker that doesn't know it")
+    worker.stop()
+    assert queues.dead() == []
+    following = JobBroker(Secret(broker_url))
+    actor(following, done.set)
+    work_off(following)
+    assert done.is_set()
+    following.close()
+
+
+def test_a_job_that_no_release_knows_is_dead_in_the_end_and_says_so(
+    broker: JobBroker, jobs: Jobs, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.broker.UNKNOWN_AGAIN_MS", 1)
+    monkeypatch.setattr("workers.broker.UNKNOWN_RETRIES", 2)
     jobs.enqueue("nobody", "upkeep")
     work_off(broker)
-    assert queues.dead()[0].error.startswith("ActorNotFound")
+    (letter,) = queues.dead()
+    assert (letter.attempts, letter.error) == (3, "UnknownJob: this release has no nobody")
 
 
 def test_a_job_that_fails_while_the_broker_is_away_is_retried_all_the_same(
