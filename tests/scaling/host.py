@@ -22,8 +22,17 @@ class Host:
     """What runs on it; see `running`."""
 
     directory: Path
+    environ: dict[str, str]
+    code: Path
     web: Web
     background: dict[str, Background] = field(default_factory=dict)
+
+    def start_background(self, *names: str) -> None:
+        """Worker, scheduler."""
+        commands = {"worker": WORKER, "scheduler": SCHEDULER}
+        for name in names:
+            log = self.directory / name
+            self.background[name] = Background(commands[name], self.environ, log, self.code)
 
     def output(self) -> str:
         """What all of it has said."""
@@ -39,7 +48,7 @@ class Host:
 
 
 def release(directory: Path) -> Path:
-    """A copy of what is deployed; a release of its own once something in it is changed."""
+    """A copy of what is deployed; another release once something in it is changed."""
     for name in SHIPPED:
         shutil.copytree(ROOT / name, directory / name)
     shutil.copy2(ROOT / "wsgi.py", directory)
@@ -48,10 +57,13 @@ def release(directory: Path) -> Path:
 
 @contextmanager
 def running(
-    directory: Path, settings: Mapping[str, str], *, background: bool = True
+    directory: Path,
+    settings: Mapping[str, str],
+    *,
+    background: bool = True,
+    code: Path | None = None,
 ) -> Iterator[Host]:
     """Web, worker and scheduler, or web alone, started; gone with the block."""
-    code = release(directory / "app")
     for name in ("home", "tmp"):
         (directory / name).mkdir()
     environ = {
@@ -60,12 +72,12 @@ def running(
         "TMPDIR": str(directory / "tmp"),
         **settings,
     }
-    found = Host(directory, Web(environ, directory / "web", directory=code))
+    code = code or release(directory / "app")
+    found = Host(directory, environ, code, Web(environ, directory / "web", directory=code))
     try:
         found.web.start()
         if background:
-            for name, command in (("worker", WORKER), ("scheduler", SCHEDULER)):
-                found.background[name] = Background(command, environ, directory / name, code)
+            found.start_background("worker", "scheduler")
         yield found
     finally:
         found.end()
