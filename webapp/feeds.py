@@ -33,7 +33,8 @@ from webapp.errors import (
     OutOfBudget,
 )
 from webapp.github.answer import Answer
-from webapp.github.client import Asker, Client
+from webapp.github.asker import Asker
+from webapp.github.client import Client
 from webapp.github.events import Purges
 from webapp.github.feed_events import PAGE, news, purges_of_entries
 from webapp.github.limits import Lane

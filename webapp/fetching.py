@@ -22,7 +22,8 @@ from webapp.cache.keys import Scope, Target, entry_key
 from webapp.cache.store import Lease, Read, Store
 from webapp.errors import GitHubUnavailable, StoreUnavailable, WaitedTooLong
 from webapp.github.answer import Answer
-from webapp.github.client import Asker, Client
+from webapp.github.asker import Asker
+from webapp.github.client import Client
 from webapp.github.entries import Finisher, nowhere, shows_private
 from webapp.github.session import DEADLINE
 from webapp.harvest import Harvest

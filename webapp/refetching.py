@@ -17,8 +17,8 @@ from webapp.cache.store import Store
 from webapp.demand import Asked, Demand
 from webapp.errors import CredentialRefused, GitHubUnavailable, StoreUnavailable, WaitedTooLong
 from webapp.fetching import Fetcher, Wish
+from webapp.github.asker import Asker
 from webapp.github.budget import Lane
-from webapp.github.client import Asker
 from webapp.policy import HOUR, match
 from webapp.watches import Watches
 

@@ -115,7 +115,7 @@ class Simulation:
         self.services: Services = app.extensions["services"]
         self._wsgi = app.wsgi_app
         # Redis's clock is the wall's: the ledger is given ours.
-        self.services.client._budget = Budget(self.services.redis, clock=time.time)
+        self.services.client._spending.budget = Budget(self.services.redis, clock=time.time)
         self._tasks = Tasks()
         self.services.jobs.enqueue = self._tasks.enqueue
         broker = JobBroker(Secret(environ["BROKER_URL"]))

@@ -38,7 +38,7 @@ from webapp.cache.entry import Entry
 from webapp.cache.keys import Scope, Target
 from webapp.errors import GitHubUnavailable, StoreUnavailable
 from webapp.github.answer import Answer
-from webapp.github.client import Asker
+from webapp.github.asker import Asker
 from webapp.services import Services
 from webapp.settings import Settings
 

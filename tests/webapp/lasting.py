@@ -75,7 +75,7 @@ def recovered(forewarm: Forewarm) -> None:
     """Time has passed: nobody remembers that GitHub was down, or that it has said a limit."""
     client = forewarm.services.client
     client._outage.answered()
-    client._budget = Budget(forewarm.services.redis)
+    client._spending.budget = Budget(forewarm.services.redis)
 
 
 class Applications:

@@ -25,7 +25,7 @@ from webapp.cache.keys import SERVICE, canonical_target
 from webapp.cache.store import Lease
 from webapp.errors import GitHubUnavailable, WaitedTooLong
 from webapp.fetching import Wish
-from webapp.github.client import Asker
+from webapp.github.asker import Asker
 from webapp.github.tries import POLICY, Tries
 from webapp.outcome import Outcome
 from webapp.serve import Directives, Served

@@ -11,7 +11,7 @@ import dramatiq
 
 from tests.standin.accounts import BOB_TOKEN
 from webapp.cache.keys import SERVICE, canonical_target
-from webapp.github.client import Asker
+from webapp.github.asker import Asker
 from webapp.github.limits import Lane
 from webapp.signals import purged
 from workers.main import broker, services

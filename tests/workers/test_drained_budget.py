@@ -17,7 +17,7 @@ from tests.webapp.lasting import Applications, lasting_applications
 from tests.workers.processes import work_off
 from webapp.cache.keys import SERVICE, canonical_target
 from webapp.errors import OutOfBudget
-from webapp.github.client import Asker
+from webapp.github.asker import Asker
 from webapp.github.limits import Lane
 from webapp.signals import job_ran
 from workers import feeds

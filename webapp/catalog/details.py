@@ -19,8 +19,8 @@ from webapp.cache.keys import canonical_target
 from webapp.errors import CredentialRefused, ForewarmError, GitHubUnavailable, RequestRefused
 from webapp.fetching import Wish
 from webapp.github.answer import Answer
+from webapp.github.asker import Asker
 from webapp.github.batch import Batch, Found
-from webapp.github.client import Asker
 from webapp.github.session import DEADLINE
 from webapp.serve import Directives, Ladder, Served
 

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from webapp.cache.flight import Flight
 from webapp.errors import ForewarmError, WaitedTooLong
 from webapp.github.aliases import MOST
+from webapp.github.asker import Asker
 from webapp.github.batch import Batch
-from webapp.github.client import Asker
 from webapp.github.session import DEADLINE
 from webapp.shares import Shares
 

@@ -26,8 +26,8 @@ from webapp.db import catalog, queries
 from webapp.db.catalog import LookedUp
 from webapp.db.pool import Database
 from webapp.errors import DatabaseUnavailable, ForewarmError
+from webapp.github.asker import Asker
 from webapp.github.batch import Batch, Batches, Found
-from webapp.github.client import Asker
 from webapp.github.session import DEADLINE
 from webapp.harvest import Harvest
 from webapp.policy import REPO, Periods, match

@@ -20,6 +20,7 @@ from webapp.github.limits import Limits
 DOCUMENTATION = "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api"
 RESOURCES = ("core", "search", "graphql")
 SCOPES_MAX = 10_000
+UNKNOWN: Headers = []  # one for all: the hit path looks whether it is the same as before
 
 
 class Allowances:
@@ -31,7 +32,7 @@ class Allowances:
 
     def headers(self, scope: str) -> Headers:
         """X-RateLimit-* for an answer that is no limit; none where nothing is known yet."""
-        return self._headers.get(scope, [])
+        return self._headers.get(scope, UNKNOWN)
 
     def hear(self, scope: str, limits: Limits, now: float) -> None:
         """Remember a scope's core limits."""

@@ -20,7 +20,8 @@ from webapp.errors import CredentialRefused, ForewarmError, GitHubUnavailable, O
 from webapp.github import graphql
 from webapp.github.aliases import MOST, Json, cost, document, told
 from webapp.github.answer import Answer
-from webapp.github.client import Asker, Client
+from webapp.github.asker import Asker
+from webapp.github.client import Client
 from webapp.github.credentials import Credential, Credentials
 from webapp.github.session import DEADLINE
 

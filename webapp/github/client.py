@@ -1,13 +1,11 @@
-"""Asks GitHub within its limits: whose credential, whether there is budget, what it costs.
+"""Asks GitHub within its limits: with whose credential, and whether its word is believed.
 
     GitHub was down a moment ago     -> GitHubUnavailable at once (outage.py)
     a credential: most budget left   -> credentials.py, budget.py
-      no budget in this lane         -> the limit answer (allowance.py); nothing is asked
-      an exchange                    -> exchange.py; three tries, one deadline
-        401                          -> the credential is set aside, another is tried
-        404                          -> believed when every token of ours says so
-        a limit                      -> learnt, or everybody pauses; the limit answer
-      points counted                 -> points.py; a 304 that is authorised is free
+    inside the budget                -> spending.py; or the limit answer, and nothing is asked
+    an exchange                      -> exchange.py; three tries, one deadline
+      401                            -> the credential is set aside, another is tried
+      404                            -> believed when every token of ours says so
 
 Nothing here sleeps for a limit.
 """
@@ -15,44 +13,32 @@ Nothing here sleeps for a limit.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import orjson
 
 from webapp.cache.entry import Entry
 from webapp.cache.keys import Scope, Target, canonical_target
-from webapp.errors import GitHubUnavailable, OutOfBudget
+from webapp.errors import GitHubUnavailable
 from webapp.github import graphql
-from webapp.github.allowance import RESOURCES, Allowances, limit_answer, rate_limit_body
+from webapp.github.allowance import Allowances
 from webapp.github.answer import Answer
+from webapp.github.asker import Asker
 from webapp.github.budget import Budget
 from webapp.github.credentials import Credential, Credentials
 from webapp.github.exchange import Exchange
 from webapp.github.ledger.points import Points
-from webapp.github.limits import Lane, Limits
+from webapp.github.limits import Lane
 from webapp.github.outage import Outage
 from webapp.github.pages import exactly_full
 from webapp.github.session import DEADLINE
+from webapp.github.spending import Spending
 from webapp.policy import match
-from webapp.secret import Secret
 
 CREDENTIALS_TRIED = 4
 WRITE_WEIGHT = 5  # of the rolling minute (reference/github.md, b)
-ALLOWANCE_AGE = 5.0  # seconds that clients may be told what this process heard
 FREE = frozenset({"/rate_limit"})
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """On whose behalf GitHub is asked. `token` is the caller's own, in the token scope only;
-    `consumer` an API key's name or the User-Agent's product."""
-
-    scope: Scope
-    token: Secret | None = None
-    lane: Lane = Lane.INTERACTIVE
-    consumer: str = ""
 
 
 class Client:
@@ -70,14 +56,17 @@ class Client:
         outage: Outage,
     ) -> None:
         """Neither URL ends with a slash."""
-        self.allowances = Allowances()
         self._api_url = api_url
         self._graphql_url = graphql_url
         self._exchange = exchange
         self._credentials = credentials
-        self._budget = budget
-        self._points = points
         self._outage = outage
+        self._spending = Spending(budget, points, outage)
+
+    @property
+    def allowances(self) -> Allowances:
+        """What clients are told of their limits."""
+        return self._spending.allowances
 
     @property
     def state(self) -> str:
@@ -99,10 +88,10 @@ class Client:
                 deadline=deadline,
                 lane=asker.lane,
             )
-            answer = self._spend(ask, asker, credential, resource, free=free)
+            answer = self._spending.spend(ask, asker, credential, resource, free=free)
             if answer.confirmed and _may_have_grown(answer, target, held):
                 ask = partial(ask, conditional=False)
-                answer = self._spend(ask, asker, credential, resource, free=free)
+                answer = self._spending.spend(ask, asker, credential, resource, free=free)
             tried.append(credential)
             instead = self._instead(answer, target, asker, tried, deadline)
             if instead is None:
@@ -157,7 +146,7 @@ class Client:
             deadline=deadline,
             lane=asker.lane,
         )
-        return self._spend(ask, asker, credential, resource, weight=WRITE_WEIGHT)
+        return self._spending.spend(ask, asker, credential, resource, weight=WRITE_WEIGHT)
 
     def graphql(
         self, target: Target, asker: Asker, headers: Mapping[str, str], body: bytes
@@ -175,7 +164,7 @@ class Client:
             lane=asker.lane,
         )
         weight = 1 if graphql.only_queries(body) else WRITE_WEIGHT
-        return self._spend(ask, asker, credential, "graphql", weight=weight)
+        return self._spending.spend(ask, asker, credential, "graphql", weight=weight)
 
     def query(
         self, text: str, asker: Asker, candidates: Sequence[Credential], cost: int, deadline: float
@@ -197,7 +186,7 @@ class Client:
                 deadline=deadline,
                 lane=asker.lane,
             )
-            answer = self._spend(ask, asker, credential, "graphql", cost=cost)
+            answer = self._spending.spend(ask, asker, credential, "graphql", cost=cost)
             if answer.status != 401:
                 self._credentials.worked(credential)
                 break
@@ -213,21 +202,17 @@ class Client:
 
     def rate_limit(self, scope: Scope) -> dict[str, object]:
         """GET /rate_limit's body for the service's or the public's eyes, from the ledger."""
-        credential = self._credentials.candidates(scope.kind, None)[0]
-        return rate_limit_body(
-            {name: self._budget.limits(credential.id, name) for name in RESOURCES}
-        )
+        return self._spending.rate_limit(self._credentials.candidates(scope.kind, None)[0])
 
     def keep_allowance(self, asker: Asker, now: float) -> None:
         """Have what clients are told of their limits no older than ALLOWANCE_AGE."""
-        if now - self.allowances.heard_at(asker.scope.name) < ALLOWANCE_AGE:
-            return
-        if asker.token:
-            credential = self._credentials.caller(asker.token)
-        else:
-            credential = self._credentials.candidates(asker.scope.kind, None)[0]
-        limits = self._budget.limits(credential.id, "core", within=ALLOWANCE_AGE)
-        self.allowances.hear(asker.scope.name, limits, now)
+
+        def credential() -> Credential:
+            if asker.token:
+                return self._credentials.caller(asker.token)
+            return self._credentials.candidates(asker.scope.kind, None)[0]
+
+        self._spending.keep_allowance(asker.scope.name, credential, now)
 
     def _refuse_in_outage(self) -> None:
         if self._outage.refuses():
@@ -245,72 +230,10 @@ class Client:
         return self._chosen(candidates, resource, asker.lane)
 
     def _chosen(self, candidates: Sequence[Credential], resource: str, lane: Lane) -> Credential:
-        chosen = self._budget.choose([each.id for each in candidates], resource, lane)
+        chosen = self._spending.budget.choose([each.id for each in candidates], resource, lane)
         return next(each for each in candidates if each.id == chosen)
 
-    def _spend(
-        self,
-        ask: Callable[[], Answer],
-        asker: Asker,
-        credential: Credential,
-        resource: str,
-        *,
-        free: bool = False,
-        weight: int = 1,
-        cost: int = 1,
-    ) -> Answer:
-        """Ask inside the budget, and learn from what came."""
-        try:
-            slot = self._budget.enter(credential.id, resource, asker.lane, cost, weight=weight)
-        except OutOfBudget as error:
-            limits = self._budget.limits(credential.id, resource)
-            return limit_answer(limits, error.retry_at, time.time())
-        status, headers, points, revalidated = 0, _NOTHING, cost, False
-        try:
-            answer = ask()
-            status, headers = answer.upstream_status, answer.headers
-            revalidated = answer.confirmed and credential.token is not None
-            points = 0 if free or revalidated or status == 401 else cost
-            self._outage.answered()
-        except GitHubUnavailable as error:
-            status = error.status
-            # GraphQL's 502 and 504 are its word for a query that takes it too long.
-            if resource != "graphql" or not status:
-                self._outage.failed()
-            raise
-        finally:
-            self._budget.leave(slot, status=status, headers=headers, points=points)
-            self._points.add(
-                *(resource, asker.lane),
-                credential=credential.id,
-                consumer=asker.consumer,
-                spent=points,
-                saved=int(revalidated),
-            )
-        limits = self._budget.limits(credential.id, resource, within=ALLOWANCE_AGE)
-        if resource == "core":
-            self.allowances.hear(asker.scope.name, limits, time.time())
-        return self._within_limits(answer, credential, limits, resource)
 
-    def _within_limits(
-        self, answer: Answer, credential: Credential, limits: Limits, resource: str
-    ) -> Answer:
-        """The answer, or where it is a limit the one that every client understands."""
-        if resource == "graphql" and answer.status == 200:
-            if answer.body and graphql.limited(answer.body) and limits.remaining > 0:
-                self._budget.refused(credential.id, answer.headers)
-            return answer
-        if not answer.limited:
-            return answer
-        answer.close()
-        if answer.headers.get("X-RateLimit-Remaining") == "0":
-            until = float(limits.reset)
-        else:
-            until = self._budget.refused(credential.id, answer.headers)
-        return limit_answer(limits, until, time.time(), answer.status)
-
-
-_NOTHING: Mapping[str, str] = {}
 _GRAPHQL = canonical_target("/graphql", "", "", "")
 _JSON_BODY = {"Content-Type": "application/json"}
 

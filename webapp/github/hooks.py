@@ -14,7 +14,8 @@ import orjson
 from webapp.cache.keys import SERVICE, canonical_target
 from webapp.errors import CredentialRefused, GitHubUnavailable, OutOfBudget
 from webapp.github.answer import Answer
-from webapp.github.client import Asker, Client
+from webapp.github.asker import Asker
+from webapp.github.client import Client
 from webapp.github.hook_deliveries import HookDelivery, read
 from webapp.github.limits import Lane
 from webapp.github.links import page_query

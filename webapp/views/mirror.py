@@ -19,7 +19,8 @@ from webapp.callers import Caller
 from webapp.demand import asked_text
 from webapp.errors import ForewarmError, GitHubUnavailable, RequestRefused, StoreUnavailable
 from webapp.fetching import Wish
-from webapp.github.client import FREE, Asker
+from webapp.github.asker import Asker
+from webapp.github.client import FREE
 from webapp.hitpath import PREFIX, READS
 from webapp.mutations import mutated, repository_tags
 from webapp.outcome import Outcome
@@ -51,7 +52,7 @@ def blueprint(services: Services, guard: Guard) -> Blueprint:
     rules = {"methods": METHODS, "provide_automatic_options": False, "strict_slashes": False}
 
     def mirror(path: str = "") -> Response:  # noqa: ARG001 - the whole path is read below
-        caller = services.callers.identify(request.headers.get("Authorization", ""))
+        caller = guard.caller()
         target = _target()
         _check_allowed(caller, target)
         base_url = guard.base_url() + PREFIX

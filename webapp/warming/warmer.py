@@ -20,7 +20,7 @@ from webapp.cache.store import Read, Store
 from webapp.demand import KEPT, Asked, Demand
 from webapp.errors import OutOfBudget
 from webapp.fetching import Fetcher, Wish
-from webapp.github.client import Asker
+from webapp.github.asker import Asker
 from webapp.github.limits import Lane
 from webapp.github.links import page_query
 from webapp.outcome import Outcome

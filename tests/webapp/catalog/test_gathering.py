@@ -17,8 +17,8 @@ from tests.webapp.listed import names_of
 from webapp.cache.keys import SERVICE
 from webapp.catalog.gathering import Gathering
 from webapp.errors import GitHubUnavailable, WaitedTooLong
+from webapp.github.asker import Asker
 from webapp.github.batch import Batch
-from webapp.github.client import Asker
 from webapp.shares import Shares
 
 ASKER = Asker(SERVICE)

@@ -25,7 +25,7 @@ from tests.webapp.github.origin import Asked, Origin, Slow, head, reply
 from webapp.cache.keys import PUBLIC, SERVICE, Scope, canonical_target
 from webapp.errors import GitHubUnavailable
 from webapp.github.answer import Answer
-from webapp.github.client import Asker
+from webapp.github.asker import Asker
 
 LIST = "/orgs/pallets/repos"
 DETAIL = "/repos/pallets/flask"

@@ -14,8 +14,8 @@ from tests.webapp.github.app.installed import private_pem, public_pem
 from tests.webapp.listed import names_of
 from webapp.cache.keys import SERVICE
 from webapp.errors import CredentialRefused, GitHubUnavailable, OutOfBudget
+from webapp.github.asker import Asker
 from webapp.github.batch import Batch, Batches
-from webapp.github.client import Asker
 from webapp.services import Services
 
 GRAPHQL = "/graphql"
@@ -68,9 +68,9 @@ def test_what_it_costs_is_charged_to_the_graphql_budget(
     client = forewarm.services.client
     (credential,) = client._credentials.candidates("service", "many")
     # 100, 100 and 50 repositories of three connections each: 3, 3 and 2 points.
-    assert client._budget.limits(credential.id, "graphql").used == 8
+    assert client._spending.budget.limits(credential.id, "graphql").used == 8
     assert github.points() == 8
-    assert client._budget.limits(credential.id, "core").used == 0
+    assert client._spending.budget.limits(credential.id, "core").used == 0
 
 
 def test_a_query_reserves_what_it_may_cost(

@@ -18,7 +18,7 @@ from flask_openapi3.models.tag import Tag
 from webapp.cache.keys import SERVICE
 from webapp.catalog.listing import Wanted
 from webapp.errors import RequestRefused
-from webapp.github.client import Asker
+from webapp.github.asker import Asker
 from webapp.hitpath import PREFIX
 from webapp.services import Services
 from webapp.views.api.catalog_models import (

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from webapp.cache.keys import SERVICE
 from webapp.catalog.listing import Wanted
 from webapp.errors import DatabaseUnavailable, GitHubUnavailable, RequestRefused
-from webapp.github.client import Asker
+from webapp.github.asker import Asker
 from webapp.hitpath import PREFIX
 from webapp.policy import RESOURCES
 from webapp.reports import repository as repository_report

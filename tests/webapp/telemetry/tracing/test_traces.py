@@ -19,7 +19,7 @@ from tests.webapp.lasting import lasting_environ
 from tests.workers.processes import wait_for
 from webapp.cache.keys import SERVICE, canonical_target, token_scope
 from webapp.db.pool import Database
-from webapp.github.client import Asker
+from webapp.github.asker import Asker
 from webapp.secret import Secret
 from webapp.telemetry.tracing import assembly, traces
 from webapp.telemetry.tracing.assembly import Assembly, Choice
