@@ -183,6 +183,19 @@ REFUSED = (
     "/user/**",
     "/app/**",
     "/installation/**",
+    # Whose name no path has: the account's own that asks, as little to be shown as /user.
+    "/notifications/**",
+    "/issues",
+    "/gists",
+    "/gists/starred",
+    "/feeds",  # URLs with a token in them
+    "/applications/{id}/**",
+    "/marketplace_listing/**",
+    "/orgs/{owner}/issues",
+    "/users/{owner}/events/orgs/**",
+    "/repos/{owner}/{repo}/notifications",
+    "/repos/{owner}/{repo}/subscription",
+    "/repos/{owner}/{repo}/codespaces/**",
     *(
         f"{owner}/{part}"
         for owner in (
@@ -199,6 +212,9 @@ REFUSED = (
             "{product}/organization-secrets/**",
             "environments/{name}/secrets/**",
             "secret-scanning/**",
+            "personal-access-tokens/**",
+            "personal-access-token-requests/**",
+            "credential-authorizations/**",
         )
     ),
     "/users/{owner}/keys",
