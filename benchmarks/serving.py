@@ -36,7 +36,7 @@ BASE_URL = "http://127.0.0.1:8000"
 """What links start with, whatever port answers: so that all of ours share their entries."""
 SERVER_CORE, LOAD_CORE = 0, 1
 THREADS = 16
-_STOP_SECONDS = 10
+_STOP_SECONDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ class Ground:
 
 
 @contextmanager
-def on_core(core: int) -> Iterator[None]:
-    """What is started in here, processes and threads, runs on that core only."""
-    if not hasattr(os, "sched_setaffinity"):
+def on_core(core: int | None) -> Iterator[None]:
+    """What is started in here, processes and threads, runs on that core only; None: on any."""
+    if core is None or not hasattr(os, "sched_setaffinity"):
         yield
         return
     before = os.sched_getaffinity(0)
@@ -115,10 +115,12 @@ def gunicorn(app: str, port: int, workers: int = 1) -> list[str]:
     ]
 
 
-def started(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def started(
+    command: Sequence[str], environ: Mapping[str, str], core: int | None = SERVER_CORE
+) -> subprocess.Popen[bytes]:
     """A server on its core, not ready yet. `environ` is all that it is told, beside its paths."""
     path = f"{os.environ['PATH']}:/usr/sbin"
-    with on_core(SERVER_CORE):
+    with on_core(core):
         return subprocess.Popen(
             command,
             cwd=ROOT,

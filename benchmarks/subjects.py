@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks.peers.packages import path_of
-from benchmarks.serving import Ground, granian, gunicorn, started, stop, wait_ready
+from benchmarks.serving import SERVER_CORE, Ground, granian, gunicorn, started, stop, wait_ready
 from script.ports import free_port
 from tests.standin.accounts import SERVICE_TOKEN
 
@@ -167,7 +167,11 @@ def absent(names: Sequence[str] = tuple(KINDS)) -> tuple[str, ...]:
 
 @contextmanager
 def running(
-    ground: Ground, names: Sequence[str], fresh: int = FRESH, workers: int = 1
+    ground: Ground,
+    names: Sequence[str],
+    fresh: int = FRESH,
+    workers: int = 1,
+    core: int | None = SERVER_CORE,
 ) -> Iterator[dict[str, Subject]]:
     """Those of them that are installed, all started at once and ready; by name, in their order."""
     with ExitStack() as stack:
@@ -177,7 +181,7 @@ def running(
             if kind.needs and path_of(kind.needs) is None:
                 continue
             port = free_port()
-            process = started(*kind.launch(Terms(ground, port, fresh, workers)))
+            process = started(*kind.launch(Terms(ground, port, fresh, workers)), core)
             stack.callback(stop, process)
             base = f"http://127.0.0.1:{port}{kind.prefix}"
             found[name] = Subject(name, base, process, kind.ours)
