@@ -1,6 +1,9 @@
 """Remembers that Redis can't be used, and finds out off the request's path when it can again.
 
 What counts as that is a named list; any other error of redis-py is a bug of ours.
+
+A probe that gets through closes it only if nothing failed meanwhile: a purge that was refused may
+have been noted just after the probe had looked for such, and Redis would be trusted without it.
 """
 
 from __future__ import annotations
@@ -44,14 +47,16 @@ class Breaker:
     def __init__(self, probe: Callable[[], object], every: float = PROBE_EVERY) -> None:
         """`probe` raises a RedisError while the other side is down."""
         self.open = False
+        self._trips = 0
         self._probe = probe
         self._every = every
         self._lock = threading.Lock()
         self._pid = 0
 
     def trip(self, error: Exception) -> None:
-        """Open, and start one probe; what is open stays as it is."""
+        """Open, and start one probe; what is open stays so until another probe has got through."""
         with self._lock:
+            self._trips += 1
             if self.refused():
                 return
             self.open, self._pid = True, os.getpid()
@@ -64,6 +69,7 @@ class Breaker:
 
     def _until_back(self) -> None:
         while True:
+            trips = self._trips
             try:
                 self._probe()
             except redis.exceptions.RedisError as error:
@@ -72,6 +78,11 @@ class Breaker:
                     log.error("probing Redis: %s", error)  # noqa: TRY400 - one line a probe
                 time.sleep(self._every)
             else:
-                break
-        self.open = False
+                if self._closed(trips):
+                    break
         log.warning("Redis is back")
+
+    def _closed(self, trips: int) -> bool:
+        with self._lock:
+            self.open = self._trips != trips
+            return not self.open
