@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import queue
-import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import orjson
+
+from tests.threaded import Threaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Received:
         return found
 
 
-class Receiver:
+class Receiver(Threaded):
     """Answers `status` to every POST."""
 
     def __init__(self, status: int = 202) -> None:
@@ -48,10 +48,9 @@ class Receiver:
             def log_message(self, *args: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/webhooks/github"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{server.server_port}/webhooks/github"
+        super().__init__(server)
 
     def next(self, timeout: float = 5.0) -> Received:
         """The next delivery; queue.Empty where none comes in time."""
@@ -64,16 +63,3 @@ class Receiver:
     def waiting(self) -> int:
         """How many have come that were not asked for yet."""
         return self._received.qsize()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()

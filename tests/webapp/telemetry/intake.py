@@ -7,14 +7,14 @@ and their types.
 from __future__ import annotations
 
 import gzip
-import threading
 import time
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import orjson
+
+from tests.threaded import Threaded
 
 Event = tuple[str, dict[str, Any]]
 
@@ -46,7 +46,7 @@ REQUIRED: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-class Intake:
+class Intake(Threaded):
     """Answers `status` to every POST, keeping what came; `delay` seconds late."""
 
     def __init__(self, status: int = 202, delay: float = 0.0) -> None:
@@ -81,11 +81,10 @@ class Intake:
             def log_message(self, *args: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{server.server_port}"
+        super().__init__(server)
 
     def take(self, body: bytes) -> None:
         """A POST's body: gzip of a line an event, metadata first."""
@@ -112,19 +111,6 @@ class Intake:
                 kinds = [(kind, event.get("name")) for kind, event in self.events]
                 raise AssertionError(f"no {what}; there is {kinds}")
             time.sleep(0.01)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 def faults(kind: str, event: Mapping[str, Any]) -> list[str]:
