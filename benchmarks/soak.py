@@ -48,7 +48,7 @@ REPOS = {Effort.FULL: 300, Effort.QUICK: 60}
 ASKED_A_SECOND = 10.0  # before: GitHub allows 900 points a minute
 RECOVERY = 10.0  # seconds that a window outlasts its fault
 PAGE = 100
-WARM_UP = 0.15  # of the run, until memory is looked at
+WARM_UP = 0.4  # of the run, until memory is looked at
 DOWN = 2.0  # seconds that Redis is away
 SLOW_SHARE = 0.05  # of the run, that GitHub is slow
 
