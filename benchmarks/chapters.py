@@ -69,6 +69,7 @@ CHAPTERS: tuple[Listed, ...] = (
         0.5,
         ("dashboard/time", "dashboard/size"),
     ),
+    Listed("growth", "what more traffic, repositories, entries and processes cost", 4, 1),
     Listed("startup", "how soon it is ready", 0.5, 0.4, ("start",)),
     Listed("soak", "all at once for ten minutes, with faults in the middle", 11.5, 1),
 )

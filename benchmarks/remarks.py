@@ -24,13 +24,26 @@ class Remark:
 
 
 @dataclass(frozen=True, slots=True)
+class Gain:
+    """What is better `of` something: two figures of a chapter, by their names there. `less` says
+    that the smaller figure is the better one.
+    """
+
+    of: str
+    chapter: str
+    with_it: str
+    without: str
+    less: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Strategy:
-    """One way of being fast. `gains` are rows of the gains chapter's table, by their names."""
+    """One way of being fast."""
 
     name: str
     what: str
     why: str
-    gains: tuple[str, ...] = ()
+    gains: tuple[Gain, ...] = ()
 
 
 _REMARKS = TypeAdapter(dict[str, Remark])

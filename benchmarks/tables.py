@@ -73,7 +73,7 @@ def measured(target: Target) -> str:
 
 def wanted(goal: Goal) -> str:
     """As "≤ 5 ms"."""
-    return f"{goal.bound} {with_unit(number(goal.limit), goal.unit)}"
+    return f"{goal.bound} {with_unit(f'{goal.limit:,g}', goal.unit)}"
 
 
 def verdict(target: Target) -> str:
