@@ -14,7 +14,7 @@ from webapp.hitpath import HitPath
 from webapp.services import Services
 from webapp.settings import Settings
 from webapp.version import VERSION
-from webapp.views import graphql, health, metrics, mirror, webhooks
+from webapp.views import graphql, health, metrics, mirror, security_headers, webhooks
 from webapp.views.api import blueprint as api
 from webapp.views.dashboard import blueprint as dashboard
 from webapp.views.guard import Guard
@@ -43,6 +43,7 @@ def create_app(settings: Settings) -> Flask:
             health     open to all
             metrics    for Prometheus
         errors         GitHub's shape, decided in views/responses.py
+        headers        what browsers are told, views/security_headers.py
     """
     app = OpenAPI(
         __name__,
@@ -69,6 +70,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(health.blueprint(built))
     app.register_blueprint(metrics.blueprint(built))
     register_errors(app)
+    security_headers.install(app, settings)
     cli.register(app)
     app.wsgi_app = _middleware(app, built)  # type: ignore[method-assign, assignment]
     return app

@@ -1,14 +1,8 @@
-"""The dashboard: its pages and what all of them leave with. One module a page beside this.
-
-Every HTML answer of the application leaves with HTML_HEADERS, GitHub's own rendered pages that
-pass through the mirror included: only the dashboard's own script runs in our origin, and only its
-own pages allow it.
-"""
+"""The dashboard: its pages. One module a page beside this."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, redirect, request, url_for
@@ -34,16 +28,6 @@ from webapp.views.dashboard import (
 from webapp.views.dashboard.frame import THEME_COOKIE, THEMES, Frame
 from webapp.views.guard import Guard
 
-_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
-)
-HTML_HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-}
-OWN_POLICY = f"{_POLICY}; script-src 'self'; connect-src 'self'"
 THEME_KEPT = 365 * 86_400  # seconds
 
 PAGES = (
@@ -73,14 +57,6 @@ def blueprint(services: Services, guard: Guard) -> Blueprint:
         else:
             response.delete_cookie(THEME_COOKIE)
         assert isinstance(response, Response)
-        return response
-
-    @views.after_app_request
-    def harmless(response: Response) -> Response:
-        if response.mimetype == "text/html":
-            response.headers.update(HTML_HEADERS)
-            if request.blueprint == "dashboard":
-                response.headers["Content-Security-Policy"] = OWN_POLICY
         return response
 
     return views

@@ -137,7 +137,7 @@ def _live(html: str, csrf_token: str) -> Response:
     # Its forms' token is another each second, and every one of them is as good.
     digest = hashlib.sha256(html.replace(csrf_token, "").encode()).hexdigest()
     response.set_etag(digest[:24], weak=True)
-    response.headers["Cache-Control"] = "no-cache"
+    response.headers["Cache-Control"] = "private, no-cache"
     response.make_conditional(request)
     return response
 

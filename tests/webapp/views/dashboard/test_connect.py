@@ -10,8 +10,8 @@ from tests.serving import API_KEY, SECRET_KEY, Forewarm, ForewarmFactory
 from tests.standin.accounts import PUBLIC_TOKEN, SERVICE_TOKEN
 from tests.standin.process import StandIn
 from webapp.jobs import SCHEDULER_HEARTBEAT, WORKER_HEARTBEAT, client
-from webapp.views.dashboard.blueprint import HTML_HEADERS, OWN_POLICY
 from webapp.views.dashboard.connect import Part, period_text, verdict
+from webapp.views.security_headers import DASHBOARD_POLICY, PAGE
 
 NOWHERE = {"REDIS_URL": "redis://127.0.0.1:1", "DATABASE_URL": "postgresql://127.0.0.1:1/forewarm"}
 
@@ -114,9 +114,9 @@ def test_processes_that_show_themselves_are_running(forewarm: Forewarm) -> None:
 
 def test_html_leaves_with_its_headers(forewarm: Forewarm) -> None:
     headers = forewarm.request("GET", "/connect").headers
-    assert {name: headers.get(name) for name in HTML_HEADERS} == {
-        **HTML_HEADERS,
-        "Content-Security-Policy": OWN_POLICY,
+    assert {name: headers.get(name) for name in PAGE} == {
+        **PAGE,
+        "Content-Security-Policy": DASHBOARD_POLICY,
     }
     assert headers["Cache-Control"] == "no-store"
 
@@ -129,9 +129,9 @@ def test_html_of_githubs_own_runs_no_script_here(forewarm: Forewarm, github: Sta
     assert "script-src" not in response.headers["Content-Security-Policy"]
 
 
-def test_answers_that_are_no_html_are_left_alone(forewarm: Forewarm) -> None:
+def test_the_mirrors_json_is_left_as_githubs(forewarm: Forewarm) -> None:
     headers = forewarm.get("/repos/pallets/flask").headers
-    assert [name for name in HTML_HEADERS if name in headers] == []
+    assert [name for name in PAGE if name in headers] == []
 
 
 def test_nothing_is_inline_and_nothing_comes_from_elsewhere(
