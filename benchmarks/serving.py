@@ -143,11 +143,11 @@ def wait_ready(process: subprocess.Popen[bytes], url: str, seconds: float = 30.0
         time.sleep(0.02)
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a server and whatever it started; at once where it doesn't want to."""
+def stop(process: subprocess.Popen[bytes], seconds: float = _STOP_SECONDS) -> None:
+    """End a server and whatever it started; by force where it takes longer."""
     process.send_signal(signal.SIGTERM)
     try:
-        process.wait(_STOP_SECONDS)
+        process.wait(seconds)
     except subprocess.TimeoutExpired:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
