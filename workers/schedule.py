@@ -7,6 +7,8 @@ periodiq itself would exit, and take its neighbours under honcho with it.
 from __future__ import annotations
 
 import logging
+import signal
+import sys
 import time
 
 import dramatiq
@@ -37,6 +39,8 @@ class SchedulerBroker(JobBroker):
             return message
 
 
+# The first process of a container has no default for it, and periodiq sets none.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 broker = SchedulerBroker(settings().broker_url)
 upkeep.register(broker)
 dramatiq.set_broker(broker)
