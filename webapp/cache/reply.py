@@ -37,6 +37,13 @@ def moving_headers(entry: Entry, outcome: Outcome, cache_status: str, now: float
     ]
 
 
+def unmoved_until(entry: Entry, now: float) -> float:
+    """Until when a hit's moving headers stay what they are: the next whole second of either."""
+    age = max(0, int(now - entry.stored_at))
+    ttl = int(entry.fresh_until - now)
+    return min(entry.stored_at + age + 1, entry.fresh_until - ttl)
+
+
 def fixed_headers(entry: Entry, groups: str) -> Headers:
     """What stays the same as long as the entry does."""
     headers: Headers = [
@@ -44,6 +51,7 @@ def fixed_headers(entry: Entry, groups: str) -> Headers:
         ("ETag", entry.etag),
         ("Vary", VARY),
         ("Cache-Groups", groups),
+        ("X-Content-Type-Options", "nosniff"),
     ]
     if entry.last_modified:
         headers.append(("Last-Modified", entry.last_modified))
