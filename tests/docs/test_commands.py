@@ -116,6 +116,21 @@ def own_arguments(words: tuple[str, ...]) -> list[str]:
     return list(words[1:] if words[0] == "script/flask" else words[3:])
 
 
+def test_script_flask_has_the_same_command_line(reader: Reader) -> None:
+    done = subprocess.run(
+        [ROOT / "script" / "flask", "--help"],
+        env={"PATH": os.environ["PATH"], **reader.environ},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    app = Flask(__name__)
+    cli.register(app)
+    assert done.returncode == 0, done.stderr
+    assert [name for name in app.cli.commands if name not in done.stdout] == []
+
+
 @pytest.mark.parametrize(
     "words",
     sorted({words for _, words in LISTED if found_in(words, PARSED)}),
