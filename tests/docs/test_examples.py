@@ -13,7 +13,7 @@ from typing import Any
 import playwright
 import pytest
 import requests
-import yaml  # type: ignore[import-untyped]
+import yaml
 from githubkit.cache import DEFAULT_CACHE_STRATEGY
 
 from tests.docs.conftest import Reader
