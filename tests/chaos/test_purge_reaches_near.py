@@ -18,10 +18,11 @@ import requests
 from script.embedded import Valkey
 from tests.serving import Server, serve
 from tests.standin.process import StandIn
+from tests.workers.processes import wait_for
 
 REPO = "psf/requests"
 DETAIL, LIST = f"/repos/{REPO}", "/orgs/psf/repos"
-ROUNDS = 15
+ROUNDS, FETCHES = 15, 12
 # Of this machine: its threads may wait for a core for longer than the bound itself.
 NOISE = 0.15
 
@@ -166,8 +167,10 @@ def test_a_list_purged_faster_than_it_is_fetched_still_fills_and_is_still_served
     began = time.monotonic()
     for each in threads:
         each.start()
-    time.sleep(2.5)
-    stop.set()
+    try:
+        wait_for(lambda: github.count(LIST) >= FETCHES, f"{FETCHES} fetches", 15)
+    finally:
+        stop.set()
     for each in threads:
         each.join()
     spent = time.monotonic() - began
