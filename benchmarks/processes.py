@@ -50,6 +50,7 @@ def run(
     folder = Path(tempfile.mkdtemp(prefix="forewarm-bench-"))
     folder.chmod(0o755)  # servers run as another account where we are root
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder), **more}
+    others = {each.pid for each in _below()}
     seen: dict[int, psutil.Process] = {}
     process = subprocess.Popen(command, cwd=ROOT, env=environ, start_new_session=True)
     deadline = time.monotonic() + seconds
@@ -65,7 +66,8 @@ def run(
         _ask(process)
         raise
     finally:
-        _end([*seen.values(), *_below()])
+        found = [*seen.values(), *_below()]
+        _end([each for each in found if each.pid not in others])
         process.wait()
         shutil.rmtree(folder, ignore_errors=True)
 

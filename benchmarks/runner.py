@@ -100,7 +100,7 @@ def _chosen(names: str) -> Sequence[Listed]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The command; its exit status: 1 where one failed, 128 and the signal's number after one."""
+    """The command; its exit status."""
     parser = argparse.ArgumentParser(
         prog="script/bench", description=(__doc__ or "").split("\n")[0]
     )
@@ -131,17 +131,22 @@ def main(arguments: Sequence[str]) -> int:
         chapters = _chosen(given.only)
     except ValueError as error:
         parser.error(str(error))
-    plan = Plan(chapters, given.quick, QUICK_RESULTS if given.quick else RESULTS)
     for program in install():
         print(f"{program} is missing: what needs it is left out (install it, or run as root)")
+    try:
+        return bench(Plan(chapters, given.quick, QUICK_RESULTS if given.quick else RESULTS))
+    finally:
+        if not given.quick:
+            document.write()
+
+
+def bench(plan: Plan) -> int:
+    """Run a plan; the exit status: 1 where one failed, 128 and the signal's number after one."""
     try:
         failed = run(plan, Interruption())
     except Interrupted as interrupted:
         print("script/bench: interrupted; what was done is kept", file=sys.stderr)
         return interrupted.status
-    finally:
-        if not given.quick:
-            document.write()
     if failed:
         print(f"script/bench: failed: {', '.join(failed)}", file=sys.stderr)
     return int(bool(failed))
