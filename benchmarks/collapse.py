@@ -20,7 +20,7 @@ from benchmarks.alone import alone, say
 from benchmarks.bodies import many
 from benchmarks.loads.open_loop import percentile
 from benchmarks.loads.wrk import CLIENT, GZIP
-from benchmarks.results import Chapter, Effort, Spread, Table, Target, rows
+from benchmarks.results import Chapter, Effort, Table, Target, rows
 from benchmarks.serving import ground
 from benchmarks.subjects import (
     CACHED_GRANIAN,
@@ -43,7 +43,6 @@ SLOW_MS = 4_000.0
 """What GitHub takes when what has expired is asked for: who waited for it would show."""
 COLD, EXPIRED = "cold", "expired"
 TITLES = {COLD: "A key that nobody holds", EXPIRED: "A key that has expired"}
-ROUNDS = {Effort.FULL: 2, Effort.QUICK: 1}
 _HEAD = "".join(f"{name}: {value}\r\n" for name, value in {**CLIENT, **GZIP}.items())
 
 
@@ -62,7 +61,7 @@ class Crowd:
     worst: float
 
 
-Found = dict[str, dict[str, list[Crowd]]]
+Found = dict[str, dict[str, Crowd]]
 """By subject and key."""
 
 
@@ -70,24 +69,20 @@ def measure(effort: Effort) -> Chapter:
     """Each subject by itself, for they would share the cores else."""
     found: Found = {}
     with ground() as own:
-        paths = many(own.github, ROUNDS[effort])
+        (path,) = many(own.github, 1)
         for name in (NEAR,) if effort is Effort.QUICK else COMPARED:
             with running(own, (name,), FRESH, WORKERS, core=None) as subjects:
                 for subject in subjects.values():
                     say(f"collapse: {name}")
-                    crowds = [_both(own.github, subject, path) for path in paths]
-                    found[name] = {
-                        COLD: [cold for cold, _ in crowds],
-                        EXPIRED: [expired for _, expired in crowds],
-                    }
+                    found[name] = _both(own.github, subject, path)
     return _told(found)
 
 
-def _both(github: StandIn, subject: Subject, path: str) -> tuple[Crowd, Crowd]:
+def _both(github: StandIn, subject: Subject, path: str) -> dict[str, Crowd]:
     """A key while it is cold, and once it has expired."""
     cold = _crowd(github, subject, path, GITHUB_MS)
     time.sleep(FRESH + 0.05)
-    return cold, _crowd(github, subject, path, SLOW_MS)
+    return {COLD: cold, EXPIRED: _crowd(github, subject, path, SLOW_MS)}
 
 
 def _crowd(github: StandIn, subject: Subject, path: str, latency_ms: float) -> Crowd:
@@ -115,7 +110,6 @@ def _summed(answers: Sequence[Said], calls: int, latency_ms: float) -> Crowd:
 
 def _told(found: Found) -> Chapter:
     ours = found[NEAR]
-    everybody = CALLERS * len(ours[EXPIRED])
     return Chapter(
         name="collapse",
         title="A thousand requests at once for one key",
@@ -127,14 +121,11 @@ def _told(found: Found) -> Chapter:
         ),
         tables=tuple(_table(title, key, found) for key, title in TITLES.items()),
         targets=(
-            Target("collapse/cold", max(each.calls for each in ours[COLD])),
-            Target("collapse/expired", max(each.calls for each in ours[EXPIRED])),
-            Target("collapse/stale", 100 * sum(each.stale for each in ours[EXPIRED]) / everybody),
+            Target("collapse/cold", ours[COLD].calls),
+            Target("collapse/expired", ours[EXPIRED].calls),
+            Target("collapse/stale", 100 * ours[EXPIRED].stale / CALLERS),
         ),
-        figures={
-            f"{key}/p99_ms": Spread.of(each.p99 for each in crowds).median
-            for key, crowds in ours.items()
-        },
+        figures={f"{key}/p99_ms": crowd.p99 for key, crowd in ours.items()},
         missing=absent(COMPARED) if len(found) > 1 else (),
     )
 
@@ -143,9 +134,17 @@ def _table(title: str, key: str, found: Found) -> Table:
     parts = ("calls", "refused", "waited", "p50", "p99", "worst")
     return Table(
         title,
-        ("subject", "calls to GitHub", "refused", "waited for it", "p50, ms", "p99, ms", "worst"),
+        (
+            "subject",
+            "calls to GitHub",
+            "refused",
+            "waited for it",
+            "p50, ms",
+            "p99, ms",
+            "worst, ms",
+        ),
         rows(
-            (name, *(Spread.of(getattr(each, part) for each in by_key[key]) for part in parts))
+            (name, *(getattr(by_key[key], part) for part in parts))
             for name, by_key in found.items()
         ),
     )

@@ -63,7 +63,7 @@ class Pace:
     more_seconds: int
 
 
-PACES = {Effort.FULL: Pace(7, 2, 3, 1), Effort.QUICK: Pace(1, 1, 1, 1)}
+PACES = {Effort.FULL: Pace(5, 2, 2, 1), Effort.QUICK: Pace(1, 1, 1, 1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,10 @@ def measure(effort: Effort) -> Chapter:
         for subject in subjects.values():
             for _, path in SIZES:
                 check(own, subject, path, caches=subject.name != NO_CACHE)
-        compared = [subjects[name] for name in COMPARED if name in subjects]
+        names = (NGINX, NEAR) if quick else COMPARED
+        compared = [subjects[name] for name in names if name in subjects]
+        for subject in subjects.values():
+            load(subject.base + DETAIL, 1)  # warm
         paths = _keys(own, compared, 100 if quick else KEYS)
         first = [Case("10 kB, gzip", _one(DETAIL, GZIP))]
         main = _measured(first, list(subjects.values()), pace.rounds, pace.seconds)
@@ -182,8 +185,6 @@ def _measured(
         say(f"hits: {len(cases)} case(s), round {number + 1} of {rounds}")
         for case in cases:
             for subject in subjects:
-                if number == 0 and rounds > 1:
-                    case.load(subject, 1)  # warm
                 taken = case.load(subject, seconds)
                 if taken:
                     found[case.name][subject.name].append(taken)

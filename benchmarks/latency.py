@@ -57,7 +57,7 @@ class Pace:
 
 
 PACES = {
-    Effort.FULL: Pace(20, (500, 1_000, 2_500, 5_000, 10_000), 3, 2.0),
+    Effort.FULL: Pace(20, (500, 1_000, 2_500, 5_000, 10_000), 2, 2.0),
     Effort.QUICK: Pace(5, (1_000,), 1, 1.0),
 }
 

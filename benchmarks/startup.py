@@ -27,7 +27,7 @@ from benchmarks.serving import ROOT, granian, ground, gunicorn, stop
 from script.bootstrap import LAYERS, STAMP, VENV, fingerprint
 from script.ports import free_port
 
-STARTS = {Effort.FULL: 5, Effort.QUICK: 1}
+STARTS = {Effort.FULL: 3, Effort.QUICK: 1}
 READY_SECONDS = 60.0
 STOP_SECONDS, WEB_STOP_SECONDS = 30.0, 5.0
 POLL_SECONDS = 0.01

@@ -32,7 +32,7 @@ SHELVES = {
     "near, none traced": {"HIT_SAMPLE": "0"},
 }
 # Longer than the recorder's 5 s for both together, so that its work is in each round.
-ROUNDS, SECONDS = {Effort.FULL: 6, Effort.QUICK: 1}, {Effort.FULL: 2, Effort.QUICK: 1}
+ROUNDS, SECONDS = {Effort.FULL: 5, Effort.QUICK: 1}, {Effort.FULL: 2, Effort.QUICK: 1}
 SCRAPES = 20
 ON, OFF = "on", "off"
 
