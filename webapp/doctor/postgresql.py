@@ -116,12 +116,12 @@ def _extensions(facts: Facts) -> Finding:
 
 
 def _connections(facts: Facts, settings: Settings) -> Finding:
-    """The web processes' pools; workers come on top."""
+    """The pools of the web processes and of one worker process."""
     name = "connections"
-    wanted = settings.database_pool * settings.web_concurrency
+    wanted = settings.database_pool * (settings.web_concurrency + 1)
     if facts.free is None:
-        return ok(name, f"behind a pooler (pgbouncer=true); web processes may open {wanted}")
-    found = f"{facts.free} free, WEB_CONCURRENCY × DATABASE_POOL may open {wanted}"
+        return ok(name, f"behind a pooler (pgbouncer=true); web and a worker may open {wanted}")
+    found = f"{facts.free} free, web and a worker may open {wanted}"
     if facts.free < wanted:
         return warn(name, found, "lower DATABASE_POOL, or raise the server's or the plan's limit")
     return ok(name, found)

@@ -176,14 +176,16 @@ def _eviction(role: str, server: Server) -> Finding:
 
 
 def _connections(server: Server, settings: Settings) -> Finding | None:
-    """Pools of the web processes alone; workers come on top."""
-    wanted = settings.redis_pool * settings.web_concurrency
-    if server.maxclients is None or server.maxclients > wanted:
+    """Web processes, one worker process and the scheduler, as docs/operations.md counts them."""
+    web = settings.redis_pool + 3
+    worker = -(-settings.redis_pool * 2 // 3) + 5
+    wanted = settings.web_concurrency * web + worker + 1
+    if server.maxclients is None or server.maxclients >= wanted:
         return None
     return warn(
         "cache connections",
-        f"it allows {server.maxclients}; WEB_CONCURRENCY × REDIS_POOL may open {wanted}",
-        "lower REDIS_POOL",
+        f"it allows {server.maxclients}; web, a worker and the scheduler may open {wanted}",
+        "lower REDIS_POOL or WEB_CONCURRENCY, or take a larger plan",
     )
 
 
