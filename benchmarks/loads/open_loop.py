@@ -103,6 +103,12 @@ class Generator:
         self.lags: list[float] = []
         self.in_time = 0
 
+    def close(self) -> None:
+        """Close all connections."""
+        self._poll.close()
+        for each in self._sockets.values():
+            each.close()
+
     def run(self, rate: float, seconds: float) -> None:
         """Send and receive; what stays unanswered took until now."""
         total, sent = int(rate * seconds), 0
