@@ -44,6 +44,8 @@ class Plan:
 def run(plan: Plan, interruption: Interruption) -> list[str]:
     """Measure; the names of those that failed. Raises Interrupted."""
     processes.adopt_orphans()
+    in_all = sum(plan.minutes(listed) for listed in plan.chapters)
+    print(f"{len(plan.chapters)} benchmarks, about {in_all:g} min", flush=True)
     failed = []
     shared = Path(tempfile.mkdtemp(prefix="forewarm-bench-shared-"))
     shared.chmod(0o755)
