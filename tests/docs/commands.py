@@ -38,6 +38,13 @@ NOT_RUN: dict[tuple[str, ...], str] = {
     ("script/bench",): "takes minutes, and the machine to itself",
     (".venv/bin/pytest",): "is what runs this",
     ("git",): "changes the checkout",
+    ("heroku",): "wants an account; tests/deployment/test_procfile_on_a_platform.py plays Heroku",
+    ("docker",): "wants a daemon; tests/deployment/test_image.py has what can be tried without",
+    ("systemctl",): "wants to be the system's; tests/deployment/test_systemd.py has it verify them",
+    ("nginx",): "tests/deployment/test_nginx.py runs it by the recipe",
+    ("cp",): "is root's, into the system's own folders",
+    ("python3", "-m", "venv"): "tests/script/test_bootstrap.py makes one",
+    ("/srv/forewarm/.venv/bin/pip",): "fetches packages",
     ("gh",): "wants TLS, and is no package of the tests; run by hand, see docs/clients.md",
 }
 """Commands that aren't run, and why; a file that is named there exists."""
