@@ -31,7 +31,7 @@ def alone(
     if chosen.json:
         keep(record, chosen.json)
         return 0
-    print(chapter_text(record.chapter))
+    print(chapter_text(record.chapter, targets=True))
     return int(not all(target.met for target in record.chapter.targets))
 
 

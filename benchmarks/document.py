@@ -53,21 +53,19 @@ def known() -> Known:
 def targets(held: Known) -> str:
     """Section 16: each goal with what was measured, and what limits the missed ones."""
     found = {
-        target.name: target for record in held.records.values() for target in record.chapter.targets
+        target.name: (target, record.run.effort)
+        for record in held.records.values()
+        for target in record.chapter.targets
     }
     rows = []
     for name, goal in GOALS.items():
-        target, remark = found.get(name), held.remarks.get(name, Remark())
-        rows.append(
-            (
-                goal.row,
-                goal.what,
-                wanted(goal),
-                measured(target) if target else NOT_MEASURED,
-                verdict(target) if target else "not measured",
-                remark.limits,
-            )
-        )
+        shown, judged = NOT_MEASURED, "not measured"
+        if name in found:
+            target, effort = found[name]
+            shown = measured(target)
+            judged = verdict(target) if effort is Effort.FULL else "not judged: a quick run"
+        limits = held.remarks.get(name, Remark()).limits
+        rows.append((goal.row, goal.what, wanted(goal), shown, judged, limits))
     text = table(("what", "figure", "wanted", "measured", "", "what limits it"), rows)
     return "\n\n".join([text, *_tried(held.remarks)])
 
@@ -115,7 +113,7 @@ def _chapter(held: Known, name: str) -> str:
         f" {run.load_after:g} after.{quick}"
     )
     images = [f"![{_about(chart)}](performance/{chart.name}.svg)" for chart in chapter.charts]
-    return "\n\n".join([taken, chapter_text(chapter), *images])
+    return "\n\n".join([taken, chapter_text(chapter, targets=False), *images])
 
 
 def _about(chart: Chart) -> str:

@@ -86,11 +86,11 @@ def verdict(target: Target) -> str:
     return f"**missed** by {abs(target.figure - limit) / limit:.0%}"
 
 
-def chapter_text(chapter: Chapter) -> str:
-    """All of a chapter but its charts, for a terminal or the document."""
+def chapter_text(chapter: Chapter, *, targets: bool) -> str:
+    """All of a chapter but its charts; its targets where they aren't told elsewhere."""
     parts = [chapter.method]
     parts += [table_text(each) for each in chapter.tables]
-    if chapter.targets:
+    if targets and chapter.targets:
         rows = [(each.goal.row, each.goal.what, wanted(each.goal), measured(each), verdict(each))
                 for each in chapter.targets]  # fmt: skip
         parts.append(table(("target", "figure", "wanted", "measured", ""), rows))

@@ -1,4 +1,4 @@
-"""Six hours of demand with warming and without, and what warming large lists costs.
+"""Hours of demand with warming and without, and what warming large lists costs.
 
     python -m benchmarks.warming [--quick]
 
@@ -19,12 +19,12 @@ from benchmarks.simulation.clockwork import GAP, Figures
 from benchmarks.simulation.ground import known_demand, simulated
 from benchmarks.simulation.world import DAY, HOUR, OWNER_REPOS, trace
 
-HOURS = {Effort.FULL: 6.0, Effort.QUICK: 0.5}
+HOURS = {Effort.FULL: 3.0, Effort.QUICK: 0.5}
 OWNERS = {Effort.FULL: 20, Effort.QUICK: 4}
 LARGE = {Effort.FULL: 10_000, Effort.QUICK: 1_000}
 
 
-def six_hours(hours: float, owners: int, *, warm: bool) -> Figures:
+def hours_of_demand(hours: float, owners: int, *, warm: bool) -> Figures:
     """Figures of the hours that count."""
     with simulated(owners, warm=warm) as (simulation, world, start):
         known_demand(simulation, world, start)
@@ -58,8 +58,8 @@ def measure(effort: Effort) -> Chapter:
     hours, owners, large = HOURS[effort], OWNERS[effort], LARGE[effort]
     points, pages, failures = large_list(large)
     found = {
-        "with warming": six_hours(hours, owners, warm=True),
-        "without": six_hours(hours, owners, warm=False),
+        "with warming": hours_of_demand(hours, owners, warm=True),
+        "without": hours_of_demand(hours, owners, warm=False),
     }
     rows = tuple(
         (
