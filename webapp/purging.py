@@ -2,7 +2,8 @@
 
     hard    journal it (which fences late writes to the archive), delete the archive's rows
     all     new tag versions in Redis, one message to every near shelf
-            Redis away: the journal holds it, replayed before Redis is trusted again
+            Redis away: the journal holds it, replayed before Redis is trusted again; a sweep
+            replays what a process left that is no more
 
 A purge that can be neither done nor noted is an error: stale data is worse than a failed purge.
 What this process couldn't finish it also remembers by itself and tries again each second.
@@ -136,13 +137,8 @@ class Purger:
         with self._lock:
             mine, self._redis_missed = self._redis_missed, []
         pending = self._pending()
-        replayed: list[Purge | queries.NotedPurge] = [*mine, *pending]
         try:
-            for hard in (True, False):
-                same = [purge for purge in replayed if purge.hard is hard]
-                tags = list(dict.fromkeys(tag for purge in same for tag in purge.tags))
-                for start in range(0, len(tags), BATCH):
-                    self._store.purge(tags[start : start + BATCH], hard=hard, through=client)
+            self._redo([*mine, *pending], client)
         except (redis.exceptions.RedisError, StoreUnavailable):
             with self._lock:
                 self._redis_missed = mine + self._redis_missed
@@ -151,6 +147,27 @@ class Purger:
             self._applied(*(each.id for each in pending))
         if mine or pending:
             log.warning("purges replayed: %d", max(len(mine), len(pending)))
+
+    def replay(self) -> int:
+        """Do what was noted by a process that ended before it could; how many purges.
+
+        Raises StoreUnavailable: they are still noted then.
+        """
+        pending = self._pending()
+        self._redo(pending)
+        self._applied(*(each.id for each in pending))
+        if pending:
+            log.warning("purges replayed: %d", len(pending))
+        return len(pending)
+
+    def _redo(
+        self, purges: Sequence[Purge | queries.NotedPurge], through: redis.Redis | None = None
+    ) -> None:
+        for hard in (True, False):
+            same = [purge for purge in purges if purge.hard is hard]
+            tags = list(dict.fromkeys(tag for purge in same for tag in purge.tags))
+            for start in range(0, len(tags), BATCH):
+                self._store.purge(tags[start : start + BATCH], hard=hard, through=through)
 
     def _restarted(self, client: redis.Redis, run_id: str) -> None:
         """By the first to come; the others wait for it, so that none asks GitHub meanwhile."""

@@ -44,5 +44,6 @@ def register(
 
     @dramatiq.actor(queue_name=QUEUE, broker=broker)
     def sweep() -> None:
-        """Once a minute: the looks and owed lists that no job has done."""
+        """Once a minute: purges, looks and owed lists that were left by whoever had to do them."""
+        purger.replay()
         refetching.refetch((*webhooks.sweep(), *invalidation.owed()))

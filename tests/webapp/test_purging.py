@@ -12,6 +12,7 @@ import redis
 from script.embedded import Postgres, Valkey
 from tests.serving import Forewarm, ForewarmFactory
 from tests.standin.process import StandIn
+from webapp.db import queries
 from webapp.errors import StoreUnavailable
 from webapp.purging import RUN_KEY
 
@@ -184,3 +185,16 @@ def test_a_second_look_is_put_into_the_queue(forewarm: Forewarm, redis_url: str)
     forewarm.services.purger.again([TAG], cause="mutation", detail=DETAIL)
     with redis.Redis.from_url(redis_url.removesuffix("/0") + "/1") as broker:
         assert broker.hlen("forewarm-jobs:invalidation.DQ.msgs") == 1
+
+
+def test_what_a_process_noted_and_ended_before_it_could_do_is_done_by_another(
+    forewarm: Forewarm, environ: dict[str, str]
+) -> None:
+    assert [outcome(forewarm), outcome(forewarm)] == ["MISS", "HIT"]
+    with forewarm.services.database.connection() as conn:
+        queries.purge_note(conn, [TAG], hard=True, cause="operator", detail="")
+        queries.archive_delete_tags(conn, [TAG])
+    assert forewarm.services.purger.replay() == 1
+    assert journal(environ) == [([TAG], True, "operator", True)]
+    assert outcome(forewarm) == "MISS"
+    assert forewarm.services.purger.replay() == 0
