@@ -45,5 +45,5 @@ def register(
     @dramatiq.actor(queue_name=QUEUE, broker=broker)
     def sweep() -> None:
         """Once a minute: purges, looks and owed lists that were left by whoever had to do them."""
-        purger.replay()
         refetching.refetch((*webhooks.sweep(), *invalidation.owed()))
+        purger.replay()  # fails while Redis is away, which the others don't
