@@ -17,13 +17,11 @@ from webapp.version import VERSION
 from webapp.views import graphql, health, metrics, mirror, security_headers, webhooks
 from webapp.views.api import blueprint as api
 from webapp.views.dashboard import blueprint as dashboard
-from webapp.views.guard import Guard
+from webapp.views.guard import BODY_MAX, Guard
 from webapp.views.responses import JsonProvider, register_errors
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
-
-BODY_MAX = 1024 * 1024  # bytes of a request; the mirror has its own limit
 
 
 def create_app(settings: Settings) -> Flask:

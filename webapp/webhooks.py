@@ -92,6 +92,17 @@ class Webhooks:
         self._jobs = jobs
         self._clock = clock
 
+    def secret_for(self, signature: str) -> Secret:
+        """What a delivery with this signature is verified by. Raises RequestRefused (401) where
+        none can be, whatever the body is."""
+        if self._secret is None:
+            raise RequestRefused(
+                401, "GITHUB_WEBHOOK_SECRET is not set: no delivery can be verified."
+            )
+        if not signature:
+            raise RequestRefused(401, "X-Hub-Signature-256 is missing: set the webhook's secret.")
+        return self._secret
+
     def receive(self, body: bytes, envelope: Envelope) -> Receipt:
         """Verify one delivery, raw as it came, and do what it asks for.
 
@@ -174,11 +185,7 @@ class Webhooks:
 
     def _read(self, body: bytes, envelope: Envelope) -> tuple[Delivery, tuple[str, ...]]:
         """The delivery as it is journalled, and the owners whose App installation changed."""
-        if self._secret is None:
-            raise RequestRefused(
-                401, "GITHUB_WEBHOOK_SECRET is not set: no delivery can be verified."
-            )
-        events.verify(self._secret, body, envelope.signature)
+        events.verify(self.secret_for(envelope.signature), body, envelope.signature)
         event = events.word(envelope.event)
         if not _GUID.fullmatch(envelope.delivery):
             raise RequestRefused(400, "X-GitHub-Delivery is missing or is no delivery's id.")

@@ -16,8 +16,9 @@ from webapp.hitpath import PREFIX
 from webapp.mutations import repository_tags
 from webapp.outcome import Outcome
 from webapp.services import Services
+from webapp.views.bodies import read_body
 from webapp.views.guard import Guard
-from webapp.views.mirror import asker_of, purge_written, read_body
+from webapp.views.mirror import asker_of, purge_written
 from webapp.views.responses import answer_response
 
 PATH = "/api/graphql"

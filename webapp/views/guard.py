@@ -28,6 +28,7 @@ from webapp.hosts import Hosts, is_loopback_address, is_loopback_host
 from webapp.limits import STRANGERS, Limits, limit_of, network
 from webapp.settings import Settings
 from webapp.shares import Shares
+from webapp.views.bodies import read_body
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_FIELD, CSRF_HEADER = "csrf_token", "X-CSRF-Token"
@@ -57,6 +58,7 @@ ACCESS = {
 }
 """By blueprint, or by endpoint where there is none."""
 KEY_MAY_POST = frozenset({"/api/repos/lookup"})
+BODY_MAX = 1024 * 1024  # bytes of a write to us; the mirror has its own limit
 ANY_HOST = frozenset({"/healthz", "/readyz"})
 """Load balancers ask these by address."""
 
@@ -92,9 +94,7 @@ class Guard:
             reads = request.method in SAFE
             self._limits.take(limit_of(request.endpoint or "", reads=reads), client)
         if request.method not in SAFE:
-            # Slow ones must not starve hits; what is read is kept for form and view.
-            with self._shares.reading_body():
-                request.get_data(parse_form_data=False)
+            read_body(self._shares, BODY_MAX)
             self._check_origin()
 
     def caller(self) -> Caller:

@@ -26,8 +26,8 @@ from webapp.mutations import mutated, repository_tags
 from webapp.outcome import Outcome
 from webapp.serve import Directives
 from webapp.services import Services
-from webapp.shares import Shares
 from webapp.signals import served as served_signal
+from webapp.views.bodies import read_body
 from webapp.views.guard import Guard
 from webapp.views.responses import answer_response, entry_response, json_response
 
@@ -171,19 +171,6 @@ def asker_of(caller: Caller) -> Asker:
     agent = request.headers.get("User-Agent", "")
     consumer = caller.name or agent.partition("/")[0].partition(" ")[0]
     return Asker(caller.scope, caller.token, consumer=consumer)
-
-
-def read_body(shares: Shares, limit: int) -> bytes:
-    """A write's whole body. Raises RequestRefused (413), WaitedTooLong."""
-    if (request.content_length or 0) > limit:
-        raise RequestRefused(413, "The body is too large.")
-    # A chunked body announces no length, and what exceeds the limit would be cut off in silence.
-    request.max_content_length = limit + 1
-    with shares.reading_body():
-        body = request.get_data(cache=False)
-    if len(body) > limit:
-        raise RequestRefused(413, "The body is too large.")
-    return body
 
 
 def purge_written(services: Services, tags: tuple[str, ...], hard: bool, path: str) -> None:

@@ -1,7 +1,7 @@
 """POST /webhooks/github: 202; 401 bad or no signature; 400 malformed; 413 over BODY_MAX; 503.
 
-Bodies are read by a quarter of the threads at most (shares.py): whoever knows the address may send
-one, and slow ones must not starve hits. What is refused changes nothing and is kept nowhere.
+What has no signature is refused unread; a body is read in time or not at all (bodies.py): whoever
+knows the address may send one. What is refused changes nothing and is kept nowhere.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 
 from webapp.errors import RequestRefused, WaitedTooLong
 from webapp.services import Services
-from webapp.views.mirror import read_body
+from webapp.views.bodies import read_body
 from webapp.views.responses import json_response
 from webapp.webhooks import Envelope
 
@@ -25,6 +25,7 @@ def blueprint(services: Services) -> Blueprint:
     def receive() -> Response:
         """One delivery."""
         try:
+            services.webhooks.secret_for(request.headers.get("X-Hub-Signature-256", ""))
             body = read_body(services.shares, BODY_MAX)
         except (RequestRefused, WaitedTooLong) as error:
             services.webhooks.refused(error)
