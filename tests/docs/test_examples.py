@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import tomllib
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ import yaml
 from githubkit.cache import DEFAULT_CACHE_STRATEGY
 
 from tests.docs.conftest import Reader
-from tests.docs.documents import FENCES, SHELL, Fence
+from tests.docs.documents import FENCES, ROOT, SHELL, Fence
 from tests.serving import API_KEY
 
 BASE_URL, KEY = "http://127.0.0.1:8000", "fwk_your-key-of-forewarm"
@@ -83,3 +84,9 @@ def test_an_example_of_configuration_can_be_loaded(example: Fence) -> None:
 def test_a_language_is_read_or_its_reason_is_listed() -> None:
     languages = {fence.language for fence in FENCES}
     assert languages - SHELL - {"python", "js", *LOADED} == set(NOT_READ)
+
+
+@pytest.mark.parametrize("drawing", written_in(""), ids=str)
+def test_a_drawing_names_files_that_are_there(drawing: Fence) -> None:
+    named = re.findall(r"\b(?:webapp|workers|tests|script)/[\w./]*\w", drawing.text)
+    assert [path for path in named if not (ROOT / path).exists()] == []
