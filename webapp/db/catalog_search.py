@@ -2,7 +2,8 @@
 
 A filter that isn't asked isn't in the text: `($1 is null or …)` would hide every index from the
 planner. Values are always parameters, and each run is planned with them (a plan for all values
-can't know a rare language from a common one).
+can't know a rare language from a common one). How frequent a word is nobody knows beforehand, so
+most searches for words try (catalog_search_words.sql).
 
 Pages are by keyset: `after` is the last row's sort key and id. A row whose sort key stays is
 given exactly once however others come and go; one whose key moves while someone pages is found
@@ -11,8 +12,6 @@ where it is when that page is read, so it may come twice or not at all.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -21,6 +20,7 @@ from typing import Literal, LiteralString
 from psycopg.rows import class_row
 
 from webapp.db.catalog import CatalogRow
+from webapp.db.catalog_words import Conditions, conditions, words
 from webapp.db.statements import Connection, load, timed
 
 SortName = Literal["stars", "pushed", "updated", "name"]
@@ -29,8 +29,6 @@ Visibility = Literal["public", "private", "internal"]
 Key = int | datetime | str
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for "never pushed", in the index too."""
-WORDS_MAX = 8
-"""More words of a q are left out: they hardly narrow what eight have left."""
 
 _KEYS: MappingProxyType[SortName, LiteralString] = MappingProxyType(
     {
@@ -46,6 +44,10 @@ _FIRST: MappingProxyType[SortName, OrderName] = MappingProxyType(
 """A sort's own direction, where none is asked for."""
 _WHERE: LiteralString = "where true"
 _ORDER: LiteralString = "order by r.stargazers_count desc, r.id desc"
+_PAGE_BEGINS: LiteralString = "from (\n"
+_PAGE_ENDS: LiteralString = "\n) page"
+_READ: LiteralString = "position(lower(%(word0)s) in r.search) > 0"
+_FOUND: LiteralString = "r.search like (select lower(%(part0)s)) and true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def place(row: CatalogRow, sort: SortName) -> Place:
 
 def searchable(q: str) -> bool:
     """Whether a q holds a letter or digit: nothing else is looked for."""
-    return any(_words(q))
+    return any(words(q))
 
 
 def catalog_search(
@@ -129,25 +131,16 @@ def composed(
     key, order = _KEYS[sort], order or _FIRST[sort]
     parts: list[LiteralString] = []
     values: dict[str, object] = {"limit": limit}
-    if q:
-        patterns = list(_words(q))[:WORDS_MAX]
-        if not patterns:
-            raise ValueError("q has neither a letter nor a digit")
-        for part, (name, pattern) in zip(_PATTERNS, enumerate(patterns), strict=False):
-            parts.append(part)
-            values[f"q{name}"] = pattern
+    looked_for = conditions(q) if q else Conditions()
+    values |= looked_for.values
     if org:
         values["org"] = org.lower()
         if q:
-            parts = [
-                _ORG_AND_Q.replace(
-                    "true", " and ".join(parts).replace("r.search", "o.search || ''")
-                )
-            ]
+            parts.append(_ORG_AND_Q.replace("true", " and ".join(looked_for.read)))
         else:
             parts.append(_ORG_BY_NAME if sort == "name" else _ORG)
     if language:
-        parts.append("r.language_key = lower(%(language)s)")
+        parts.append(_LANGUAGE_TOO if (q or topic) and not org else _LANGUAGE)
         values["language"] = language
     if topic:
         parts.append("r.topics @> array[lower(%(topic)s)]")
@@ -159,26 +152,43 @@ def composed(
     if visibility is not None:
         parts.append(_VISIBILITY[visibility])
     direction: LiteralString = "desc" if order == "desc" else "asc"
+    begin: LiteralString = "true"
     if after is not None:
         compared: LiteralString = "<" if order == "desc" else ">"
-        parts.append(f"({key}, r.id) {compared} ({_cast(sort)}, %(after_id)s)")
+        begin = f"({key}, r.id) {compared} ({_cast(sort)}, %(after_id)s)"
         values |= {"after_key": after.key, "after_id": after.id}
-    where = "where " + " and ".join(parts or ["true"])
     by = f"order by {key} {direction}, r.id {direction}"
-    return load("catalog_search").replace(_WHERE, where).replace(_ORDER, by), values
+    statement = load("catalog_search")
+    if q and not org and not (archived or fork or visibility in {"private", "internal"}):
+        page = (
+            load("catalog_search_words")
+            .replace(_FOUND, " and ".join([*looked_for.unguessed, *parts, begin]))
+            .replace(_READ, " and ".join([*looked_for.read, *parts]))
+            .replace(_ORDER, by)
+            .replace(_KEYS["stars"], key)
+        )
+        before, begins, rest = statement.partition(_PAGE_BEGINS)
+        _, ends, after_page = rest.partition(_PAGE_ENDS)
+        statement = before + begins + page + ends + after_page
+    else:
+        # By an owner, or by what is rare and has indexes of its own, as the planner thinks best.
+        begin = " and ".join([*([] if org else looked_for.guessed), *parts, begin])
+    return statement.replace(_WHERE, f"where {begin}").replace(_ORDER, by), values
 
 
 _ORG: LiteralString = "r.owner_key = %(org)s"
 # By name an owner's rows are a range of all: "0" follows "/".
 _ORG_BY_NAME: LiteralString = "r.name_key > %(org)s || '/' and r.name_key < %(org)s || '0'"
 # One owner's rows are few: their part of an index is read with what q looks in, before any row is
-# fetched. The trigrams' index would be read for all owners; `offset 0` keeps the planner from
-# making one look of the two, at rows.
+# fetched. `offset 0` keeps the planner from making one look of the two, at rows.
 _ORG_AND_Q: LiteralString = (
-    "r.id in (select o.id from repositories o"
-    " where o.name_key > %(org)s || '/' and o.name_key < %(org)s || '0' and true"
+    "r.id in (select r.id from repositories r"
+    " where r.name_key > %(org)s || '/' and r.name_key < %(org)s || '0' and true"
     " offset 0)"
 )
+_LANGUAGE: LiteralString = "r.language_key = lower(%(language)s)"
+# The same, as the index knows it that has words and topics too.
+_LANGUAGE_TOO: LiteralString = "array[r.language_key] @> array[lower(%(language)s)]"
 # Constants, so that the partial indexes prove themselves useful.
 _VISIBILITY: MappingProxyType[Visibility, LiteralString] = MappingProxyType(
     {
@@ -186,9 +196,6 @@ _VISIBILITY: MappingProxyType[Visibility, LiteralString] = MappingProxyType(
         "private": "r.visibility = 'private'",
         "internal": "r.visibility = 'internal'",
     }
-)
-_PATTERNS: tuple[LiteralString, ...] = tuple(
-    f"r.search like lower(%(q{number})s)" for number in range(WORDS_MAX)
 )
 
 
@@ -200,26 +207,3 @@ def _cast(sort: SortName) -> LiteralString:
         "name": "%(after_key)s::text",
     }
     return casts[sort]
-
-
-_RUN = re.compile(r"[^\W_]+")
-
-
-def _words(q: str) -> Iterator[str]:
-    """A LIKE pattern for each word that has a letter or digit.
-
-    A trigram index knows three letters in a row, or how a word begins; so what is shorter is
-    looked for at a word's beginning only.
-    """
-    for word in q.split():
-        runs = [match.span() for match in _RUN.finditer(word)]
-        if not runs:
-            continue
-        if any(end - start >= 3 for start, end in runs):
-            yield f"%{_escaped(word)}%"
-        else:
-            yield f"% {_escaped(word[runs[0][0] :])}%"
-
-
-def _escaped(word: str) -> str:
-    return re.sub(r"([\\%_])", r"\\\1", word)
