@@ -12,6 +12,7 @@ import redis
 import requests
 
 from script.embedded import Postgres, Valkey
+from tests.chaos.history import NEAR, NOISE
 from tests.load.callers import all_at_once, outcomes
 from tests.scaling.host import SHIPPED, Host, running
 from tests.serving import ADMIN_PASSWORD, API_KEY, SECRET_KEY
@@ -25,7 +26,6 @@ from workers.upkeep import TICK
 
 OWNER, LATENCY_MS, CALLERS = "initech", 150, 60
 KEY = {"Authorization": f"Bearer {API_KEY}"}
-NOISE = 0.25  # seconds that a thread of a busy machine may wait for a core
 
 
 @pytest.fixture(scope="module")
@@ -119,11 +119,12 @@ def test_a_purge_on_one_ends_what_the_other_holds_near(hosts: list[Host], standi
             assert answer.status_code == 200
             at = time.monotonic()
             last = 0.0
-            while (began := time.monotonic()) - at < 1 and shown()[0] != f"v{number}":
+            while (began := time.monotonic()) - at < 5 and shown()[0] != f"v{number}":
                 last = began - at
             lags.append(last)
     print(f"\nold on the other host: worst {max(lags) * 1000:.1f} ms of {len(lags)}")
-    assert max(lags) <= 0.1 + NOISE
+    assert sorted(lags)[len(lags) // 2] <= 0.1
+    assert max(lags) <= NEAR + NOISE
 
 
 def test_what_each_host_served_adds_up_on_both(hosts: list[Host]) -> None:

@@ -20,6 +20,7 @@ import redis
 import requests
 
 from script.embedded import Postgres, Valkey
+from tests.chaos.history import NEAR, NOISE
 from tests.scaling.host import Host, release, running
 from tests.serving import ADMIN_PASSWORD, API_KEY, SECRET_KEY
 from tests.standin.accounts import SERVICE_TOKEN
@@ -225,7 +226,7 @@ def test_a_purge_by_either_ends_what_both_hold(
         wait_for(
             lambda one=each: read(one, DETAIL).json()["description"] == f"by {by}, {hard}",  # type: ignore[misc]
             f"end of the old answer at {each.web.url}",
-            1,
+            NEAR + NOISE,
         )
 
 
