@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
 import os
-import ssl
 import subprocess
 import sys
 import threading
@@ -15,13 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from script.embedded import Valkey
 from tests.chaos.wire import Wire
+from tests.deployment.tls import TlsFront, redis_first, self_signed
 from tests.load.callers import all_at_once, outcomes
 from tests.serving import ROOT, ForewarmFactory, serve
 from tests.standin.process import StandIn
@@ -158,32 +153,9 @@ def test_forked_children_share_neither_connections_nor_locks_with_their_parent(
 @pytest.fixture
 def tls(valkey: Valkey, redis_url: str, tmp_path: Path) -> Iterator[str]:
     """rediss://… of a server whose certificate is its own word, as Heroku's."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "somewhere.example")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    pem = tmp_path / "server.pem"
-    pem.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    with Wire(valkey.port, context) as wire:
-        yield wire.url(redis_url, valkey.port).replace("redis://", "rediss://")
+    with TlsFront(valkey.port, redis_first, self_signed(tmp_path)) as front:
+        url = redis_url.replace(f":{valkey.port}/", f":{front.port}/")
+        yield url.replace("redis://", "rediss://")
 
 
 def test_rediss_with_a_certificate_nobody_knows_works_where_it_isnt_verified(

@@ -1,17 +1,15 @@
-"""A line of TCP between a client and a real server, that can hang, be cut, and speak TLS.
+"""A line of TCP between a client and a real server, that can hang and be cut.
 
     with Wire(port) as wire:      # wire.port leads to 127.0.0.1:port
         wire.hang(); wire.flow(); wire.cut()
 
-A hung line delivers nothing and loses nothing, as a network that drops packets. With `context` the
-client's side of it is TLS.
+A hung line delivers nothing and loses nothing, as a network that drops packets.
 """
 
 from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import threading
 from types import TracebackType
 from typing import Self
@@ -22,9 +20,8 @@ CHUNK = 65_536
 class Wire:
     """Every connection through it shares its fate."""
 
-    def __init__(self, to_port: int, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, to_port: int) -> None:
         self._to_port = to_port
-        self._context = context
         self._flowing = threading.Event()
         self._flowing.set()
         self._open: set[socket.socket] = set()
@@ -79,8 +76,6 @@ class Wire:
 
     def _join(self, client: socket.socket) -> None:
         try:
-            if self._context:
-                client = self._context.wrap_socket(client, server_side=True)
             server = socket.create_connection(("127.0.0.1", self._to_port), 5)
         except OSError:
             client.close()

@@ -114,6 +114,7 @@ class TlsFront:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # for the ends to be let go of
 
     def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._serve(reader, writer))
@@ -123,18 +124,21 @@ class TlsFront:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.open += 1
         self.most = max(self.most, self.open)
+        ends = [writer]
         try:
             if not await self._opening(reader, writer):
-                await writer.drain()
+                await _finish(writer)
                 return
             await writer.start_tls(self._context)
             theirs, ours = await asyncio.open_connection("127.0.0.1", self._to_port)
+            ends.append(ours)
             await asyncio.gather(_carry(reader, ours), _carry(theirs, writer))
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             self.open -= 1
-            writer.close()
+            for end in ends:
+                end.transport.abort()
 
 
 async def _carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
@@ -142,4 +146,11 @@ async def _carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> No
         while data := await source.read(CHUNK):
             sink.write(data)
             await sink.drain()
+    await _finish(sink)
+
+
+async def _finish(sink: asyncio.StreamWriter) -> None:
+    """Close it once what was written is sent."""
     sink.close()
+    with contextlib.suppress(OSError):
+        await sink.wait_closed()
