@@ -294,7 +294,7 @@ def statement_modules() -> list[ModuleType]:
     ]
 
 
-PARTS = {"archive_use"}
+PARTS = {"archive_use", "catalog_search_words"}
 """Statements that are a step of another's function."""
 
 
