@@ -20,6 +20,10 @@ REQUESTS_AN_HOUR = 4.32
 USED = 0.5
 ENTRIES = 3
 """Answers kept of each watched repository: itself, two of its parts, and its share of lists."""
+READING = (
+    "Each column with the name of a resource tells the watched repositories that it carries;"
+    " connections are those that pools may open, of those that there are."
+)
 NOT_YET = "Not measured yet: it takes the chapters hits, growth and catalog."
 
 
@@ -127,7 +131,8 @@ def capacity(records: Mapping[str, Record]) -> str:
                 step.name,
                 round(step.cores * cost.near_rate * USED),
                 *(_rounded(limits[name]) for name in limits),
-                f"{redis} of {step.redis_connections}, {postgresql} of {step.postgres_connections}",
+                _of(redis, step.redis_connections),
+                _of(postgresql, step.postgres_connections),
                 "; ".join([first, *too_many]),
             )
         )
@@ -135,15 +140,20 @@ def capacity(records: Mapping[str, Record]) -> str:
     return "\n\n".join(
         [
             _units(cost),
+            READING,
             table(
                 (
                     *("installation", "near hits a second", *named),
-                    *("connections at most: Redis, PostgreSQL", "saturates first"),
+                    *("Redis's connections", "PostgreSQL's", "saturates first"),
                 ),
                 rows,
             ),
         ]
     )
+
+
+def _of(used: int, most: int) -> str:
+    return f"{used:,} of {most:,}"
 
 
 def _rounded(value: float) -> int:
