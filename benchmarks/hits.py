@@ -335,7 +335,8 @@ def _chapter(
             "other. Rounds are interleaved. Before them each subject shows that it answers "
             "GitHub's JSON, in the coding asked for, without asking GitHub again. nginx and "
             "Varnish know one caller and keep no metrics; Forewarm checks whose key it is, counts "
-            "each request and hears of purges. They have no store that several machines share. "
+            "each request and hears of purges. Varnish notes each request in shared memory, as it "
+            "does wherever it runs; what it does without is told, too. They have no store that several machines share. "
             "Varnish stores bodies gzipped and unpacks them for who wants them plain; "
             "requests-cache keeps them unpacked, so they are packed for each answer."
         ),

@@ -125,6 +125,20 @@ def _nginx(terms: Terms) -> Launch:
     return [*command, "-c", str(configuration), "-e", str(configuration.parent / "error.log")], {}
 
 
+_VARNISH_LOGS = (
+    *("Begin", "End", "Link", "SessOpen", "SessClose", "Timestamp", "Hit", "Filters"),
+    *("ReqStart", "ReqMethod", "ReqURL", "ReqProtocol", "ReqHeader", "ReqUnset", "ReqAcct"),
+    *("RespProtocol", "RespStatus", "RespReason", "RespHeader", "RespUnset"),
+    *("VCL_acl", "VCL_call", "VCL_return", "VCL_use"),
+)
+"""What Varnish notes in shared memory of a hit, always but when it is told not to."""
+
+
+def _varnish_unlogged(terms: Terms) -> Launch:
+    command, environ = _varnish(terms)
+    return [*command, "-p", f"vsl_mask={','.join(f'-{tag}' for tag in _VARNISH_LOGS)}"], environ
+
+
 def _varnish(terms: Terms) -> Launch:
     vcl = _filled("varnish.vcl", terms)
     return [
@@ -136,7 +150,7 @@ def _varnish(terms: Terms) -> Launch:
     ], {}
 
 
-NGINX, VARNISH = "nginx", "Varnish"
+NGINX, VARNISH, VARNISH_UNLOGGED = "nginx", "Varnish", "Varnish, no log"
 NEAR, REDIS = "Forewarm, near", "Forewarm, Redis"
 NEAR_GUNICORN = "Forewarm, near, gunicorn"
 CACHED_GRANIAN, CACHED_GUNICORN = "Flask-Caching, granian", "Flask-Caching, gunicorn"
@@ -144,6 +158,7 @@ REQUESTS_CACHE, NO_CACHE = "requests-cache", "no cache"
 
 KINDS: dict[str, Kind] = {
     VARNISH: Kind(_varnish, needs="varnishd"),
+    VARNISH_UNLOGGED: Kind(_varnish_unlogged, needs="varnishd"),
     NGINX: Kind(_nginx, needs="nginx"),
     NEAR: _forewarm(granian),
     REDIS: _forewarm(granian, NEAR_MB="0"),
