@@ -11,6 +11,7 @@ which are emptied off the request's path.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -22,19 +23,19 @@ from typing import TYPE_CHECKING
 
 from webapp import policy
 from webapp.cache.entry import Entry, State
-from webapp.cache.keys import canonical_target, scoped_key, target_digest
-from webapp.cache.near import EVERYBODY, Near, NearEntry
+from webapp.cache.keys import Scope, canonical_target, scoped_key, target_digest
+from webapp.cache.near import EVERYBODY, Finished, Label, Near, NearEntry
 from webapp.cache.reply import (
-    BODYLESS,
-    Headers,
-    accepts_gzip,
     cache_groups,
     cache_status_hit,
+    coded_body,
     fixed_headers,
     moving_headers,
     not_modified,
+    unmoved_until,
 )
 from webapp.cache.store import Store
+from webapp.cache.unpacked import Unpacked
 from webapp.callers import Callers
 from webapp.demand import asked_text
 from webapp.errors import RequestRefused, StoreUnavailable
@@ -47,29 +48,31 @@ if TYPE_CHECKING:
 
 PREFIX = "/api/v3"
 READS = frozenset({"GET", "HEAD"})
-_HIT, _NEGATIVE = Outcome.HIT.value, Outcome.NEGATIVE.value
 SAMPLED_MOST = 20
 """Traced hits a second and process: Flask and the agent take a millisecond for each, and at tens of
 thousands of hits a second one in a hundred would be a quarter of all work."""
-REMEMBERED_MAX = 512  # characters of a path and query whose key is remembered
+REMEMBERED = 4_096
+REMEMBERED_MAX = 1_024  # characters of all that is remembered of a request
+CODINGS = 8  # ways to ask for a coding that an entry is finished for, in its second
+_BODY_HEADERS = frozenset({"Content-Type", "Content-Encoding", "Content-Length"})
+# RFC 9110 section 15.4.5: the ETag says it all. Flask leaves the date out by itself.
+_NOT_IN_304 = _BODY_HEADERS | {"Last-Modified"}
 
-Hit = tuple[str, str, str, str, str, float]
-"""resource, outcome, path, kind of scope, shelf, seconds"""
-Tally = dict[tuple[str, str, str, str, str], list[float]]
-"""Hits by all but their seconds."""
+Hit = tuple[Label, float]
+"""What it was, and its seconds."""
+Tally = dict[Label, list[float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """All that a request's target says, whoever asks."""
+    """All that a request's target says, whoever asks; `refused` to these kinds of scope."""
 
     digest: str
     match: policy.Match
     path: str
     groups: str
     owner: str
-    refused_to_service: bool
-    refused_to_public: bool
+    refused: frozenset[str]
     asked: str
 
 
@@ -103,6 +106,9 @@ class HitPath:
         self._sample = sample
         self._ignored = frozenset({""} if honour_no_cache else {"", "no-cache"})
         self._clock = clock
+        self._unpacked = Unpacked()
+        self._lookups: dict[tuple[str, str, str, str, str, str], Lookup] = {}
+        self._remembering = threading.Lock()
         self._turn = count(1)
         self._second, self._taken = 0, 0
 
@@ -117,29 +123,25 @@ class HitPath:
         path: str = environ["PATH_INFO"]
         if not path.startswith(PREFIX) or environ["REQUEST_METHOD"] not in READS:
             return None
-        host = environ.get("HTTP_HOST", "")
+        asked = environ.get
         if (
-            environ.get("HTTP_CACHE_CONTROL", "") not in self._ignored
+            asked("HTTP_CACHE_CONTROL", "") not in self._ignored
             or "HTTP_X_FORWARDED_HOST" in environ
-            or not self._hosts.is_ours(host)
         ):
             return None
-        lookup = _lookup(
-            path[len(PREFIX) :] or "/",
-            environ.get("QUERY_STRING", ""),
-            environ.get("HTTP_ACCEPT", ""),
-            environ.get("HTTP_X_GITHUB_API_VERSION", ""),
-            self._hosts.base_url(environ["wsgi.url_scheme"], host) + PREFIX,
+        target = (
+            *(path, asked("QUERY_STRING", ""), asked("HTTP_ACCEPT", "")),
+            *(asked("HTTP_X_GITHUB_API_VERSION", ""), asked("HTTP_HOST", "")),
+            environ["wsgi.url_scheme"],
         )
+        lookup = self._lookups.get(target) or self._look_up(target)
         if lookup is None:
             return None
         try:
-            scope = self._callers.identify(environ.get("HTTP_AUTHORIZATION", "")).scope
+            scope = self._callers.identify(asked("HTTP_AUTHORIZATION", "")).scope
         except RequestRefused:
             return None
-        if scope.kind != "token" and (
-            lookup.refused_to_service if scope.kind == "service" else lookup.refused_to_public
-        ):
+        if scope.kind in lookup.refused:
             return None
         key = scoped_key(scope, lookup.digest)
         shelf = "near"
@@ -151,15 +153,21 @@ class HitPath:
             return None
         if self._sample and next(self._turn) % self._sample == 0 and self._sampled(began):
             return None
-        headers = self._moving(found.entry, shelf, now) + self._allowances.headers(scope.name)
-        body = self._reply(found, environ, start_response, headers)
-        if scope.kind == "service" and not found.entry.negative:
-            self._demand.append(lookup.asked)
+        accepted = asked("HTTP_ACCEPT_ENCODING", "")
+        finished = found.finished.get(accepted)
+        if (
+            finished is None
+            or not finished.since <= now < finished.until
+            or finished.allowance is not self._allowances.headers(scope.name)
+        ):
+            finished = self._finished(found, lookup, scope, accepted, shelf=shelf, now=now)
+            if shelf == "near" and (accepted in found.finished or len(found.finished) < CODINGS):
+                found.finished[accepted] = finished
+        body = _sent(finished, found.entry, environ, start_response)
+        if finished.asked:
+            self._demand.append(finished.asked)
         if self._hits is not None:
-            outcome = _NEGATIVE if found.entry.negative else _HIT
-            seconds = time.perf_counter() - began
-            resource = lookup.match.resource.name
-            self._hits.append((resource, outcome, lookup.path, scope.kind, shelf, seconds))
+            self._hits.append((finished.label, time.perf_counter() - began))
         return body
 
     def _sampled(self, began: float) -> bool:
@@ -186,71 +194,81 @@ class HitPath:
         self._near.put(key, found)
         return found
 
-    def _moving(self, entry: Entry, shelf: str, now: float) -> Headers:
-        outcome = Outcome.NEGATIVE if entry.negative else Outcome.HIT
-        return moving_headers(entry, outcome, cache_status_hit(entry, shelf, now), now)
-
-    def _reply(
+    def _finished(
         self,
         found: NearEntry,
-        environ: WSGIEnvironment,
-        start_response: StartResponse,
-        headers: Headers,
-    ) -> Iterable[bytes]:
+        lookup: Lookup,
+        scope: Scope,
+        accepted: str,
+        *,
+        shelf: str,
+        now: float,
+    ) -> Finished:
+        """An entry as it is answered in this second."""
         entry = found.entry
-        headers += found.headers
-        if not_modified(
-            entry,
-            environ.get("HTTP_IF_NONE_MATCH", ""),
-            environ.get("HTTP_IF_MODIFIED_SINCE", ""),
-        ):
-            # RFC 9110 section 15.4.5: the ETag says it all. Flask leaves it out by itself.
-            start_response("304 Not Modified", [h for h in headers if h[0] != "Last-Modified"])
-            return ()
-        if entry.content_type:
-            headers.append(("Content-Type", entry.content_type))
-        if entry.gzipped and accepts_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")):
-            body = entry.body
-            headers.append(("Content-Encoding", "gzip"))
-        else:
-            body = found.identity()
-        if entry.status not in BODYLESS:
-            headers.append(("Content-Length", str(len(body))))
-        start_response(_status_line(entry), headers)
-        return () if environ["REQUEST_METHOD"] == "HEAD" else (body,)
+        allowance = self._allowances.headers(scope.name)
+        outcome = Outcome.NEGATIVE if entry.negative else Outcome.HIT
+        moving = moving_headers(entry, outcome, cache_status_hit(entry, shelf, now), now)
+        body, coding = coded_body(entry, accepted, self._unpacked.body)
+        return Finished(
+            status=_status_line(entry.status),
+            headers=[*moving, *allowance, *found.headers, *coding],
+            body=body,
+            label=(lookup.match.resource.name, outcome.value, lookup.path, scope.kind, shelf),
+            asked=lookup.asked if scope.kind == "service" and not entry.negative else "",
+            allowance=allowance,
+            since=now,
+            until=unmoved_until(entry, now),
+        )
+
+    def _look_up(self, asked: tuple[str, str, str, str, str, str]) -> Lookup | None:
+        """What hosts and table say of a target; None where the application must refuse it."""
+        path, query, accept, version, host, scheme = asked
+        if not self._hosts.is_ours(host):
+            return None
+        base_url = self._hosts.base_url(scheme, host) + PREFIX
+        try:
+            target = canonical_target(path[len(PREFIX) :] or "/", query, accept, version)
+        except RequestRefused:
+            return None
+        match = policy.match(target.path)
+        lookup = Lookup(
+            digest=target_digest(target, base_url),
+            match=match,
+            path=target.path,
+            groups=cache_groups(match.tags),
+            owner=match.owner.lower() if match.owner else EVERYBODY,
+            refused=frozenset(
+                kind
+                for kind in ("service", "public")
+                if policy.refused(target.path, service=kind == "service")
+            ),
+            asked=asked_text(target, base_url),
+        )
+        if sum(map(len, asked)) <= REMEMBERED_MAX:
+            with self._remembering:
+                while len(self._lookups) >= REMEMBERED:
+                    del self._lookups[next(iter(self._lookups))]
+                self._lookups[asked] = lookup
+        return lookup
 
 
-def _status_line(entry: Entry) -> str:
-    return "200 OK" if entry.status == 200 else _other_status_line(entry.status)
+def _sent(
+    finished: Finished, entry: Entry, environ: WSGIEnvironment, start_response: StartResponse
+) -> list[bytes]:
+    if ("HTTP_IF_NONE_MATCH" in environ or "HTTP_IF_MODIFIED_SINCE" in environ) and not_modified(
+        entry,
+        environ.get("HTTP_IF_NONE_MATCH", ""),
+        environ.get("HTTP_IF_MODIFIED_SINCE", ""),
+    ):
+        kept = [header for header in finished.headers if header[0] not in _NOT_IN_304]
+        start_response("304 Not Modified", kept)
+        return []
+    start_response(finished.status, finished.headers.copy())
+    # A list: granian sends it at once, what else can be iterated as a stream.
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [finished.body]
 
 
 @lru_cache(maxsize=16)
-def _other_status_line(status: int) -> str:
+def _status_line(status: int) -> str:
     return f"{status} {HTTPStatus(status).phrase}"
-
-
-def _lookup(path: str, query: str, accept: str, version: str, base_url: str) -> Lookup | None:
-    """What the table says of a target; None where the application must refuse it."""
-    short = len(path) + len(query) <= REMEMBERED_MAX
-    return (_remembered if short else _looked_up)(path, query, accept, version, base_url)
-
-
-def _looked_up(path: str, query: str, accept: str, version: str, base_url: str) -> Lookup | None:
-    try:
-        target = canonical_target(path, query, accept, version)
-    except RequestRefused:
-        return None
-    match = policy.match(target.path)
-    return Lookup(
-        digest=target_digest(target, base_url),
-        match=match,
-        path=target.path,
-        groups=cache_groups(match.tags),
-        owner=match.owner.lower() if match.owner else EVERYBODY,
-        refused_to_service=policy.refused(target.path, service=True),
-        refused_to_public=policy.refused(target.path, service=False),
-        asked=asked_text(target, base_url),
-    )
-
-
-_remembered = lru_cache(maxsize=4_096)(_looked_up)

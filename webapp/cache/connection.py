@@ -25,6 +25,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from webapp.cache.breaker import Breaker, takes_nothing
+from webapp.cache.reader import Reader
 from webapp.errors import StoreUnavailable
 from webapp.secret import Secret
 
@@ -82,7 +83,7 @@ class Connection(redis.Redis):
         """Without connections and locks, as in a new process."""
         self._establishing = threading.Lock()
         self._places = threading.Semaphore(self._places_most)
-        self._readers: deque[Any] = deque()
+        self._readers: deque[Reader] = deque()
         self._readers_left = self._readers_most
         self._readers_lock = threading.Lock()
 
@@ -128,25 +129,25 @@ class Connection(redis.Redis):
     def read_many(self, keys: Sequence[str]) -> list[bytes | None]:
         """MGET as the hit path needs it: straight to a connection kept for reading.
 
-        redis-py's own way there costs more than Redis does; it is taken when no reader is free,
-        and when one turns out to be closed.
+        redis-py's own way is taken when no reader is free, and when one turns out to be closed or
+        is answered anything else: it knows what each error of Redis means.
         """
         reader = self._reader() if self._known and not self.breaker.refused() else None
         if reader is not None:
             try:
-                reader.send_packed_command([_packed_mget(keys)], check_health=False)
-                found: list[bytes | None] = reader.read_response()
+                found = reader.read_many(keys)
             except redis.exceptions.ConnectionError:
-                self._drop_readers(reader)
+                found = None
             except redis.exceptions.RedisError as error:
                 self._drop_readers(reader)
                 self._raise_judged(error)
-            else:
+            if found is not None:
                 self._readers.append(reader)
                 return found
+            self._drop_readers(reader)
         return cast("list[bytes | None]", self.mget(keys))
 
-    def _reader(self) -> Any:
+    def _reader(self) -> Reader | None:
         try:
             return self._readers.pop()
         except IndexError:
@@ -156,16 +157,16 @@ class Connection(redis.Redis):
                 return None
             self._readers_left -= 1
         pool = self.connection_pool
-        return pool.connection_class(**pool.connection_kwargs)  # connects when first used
+        return Reader(pool.connection_class(**pool.connection_kwargs), TIMEOUT)
 
-    def _drop_readers(self, *failed: Any) -> None:
+    def _drop_readers(self, *failed: Reader) -> None:
         """What closed one has closed them all."""
         dropped = list(failed)
         while self._readers:
             with suppress(IndexError):
                 dropped.append(self._readers.pop())
         for reader in dropped:
-            reader.disconnect()
+            reader.close()
         with self._readers_lock:
             self._readers_left += len(dropped)
 
@@ -230,12 +231,3 @@ def _forget_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_in_child)
-
-
-def _packed_mget(keys: Sequence[str]) -> bytes:
-    """RESP: an array of bulk strings."""
-    parts = [b"*%d\r\n$4\r\nMGET\r\n" % (len(keys) + 1)]
-    for key in keys:
-        raw = key.encode()
-        parts.append(b"$%d\r\n%b\r\n" % (len(raw), raw))
-    return b"".join(parts)

@@ -48,7 +48,7 @@ PUBLIC = Scope("public", "public")
 
 def token_scope(token: str, secret_key: str) -> Scope:
     """A caller's own GitHub token, known by its HMAC only."""
-    digest = hmac.new(secret_key.encode(), token.encode(), hashlib.sha256).hexdigest()[:32]
+    digest = hmac.digest(secret_key.encode(), token.encode(), "sha256").hex()[:32]
     return Scope("token", f"token:{digest}")
 
 

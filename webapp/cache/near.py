@@ -44,29 +44,43 @@ SILENCE = 2.0  # seconds without an answer to a ping, after which the line is de
 RECONNECT = 0.25  # seconds
 OWNERS_MAX = 100_000
 EVERYBODY = ""
+Label = tuple[str, str, str, str, str]
+"""A hit but its seconds: resource, outcome, path, kind of scope, shelf."""
 FETCHED = frozenset(
     {each.value for each in (Outcome.MISS, Outcome.REVALIDATED, Outcome.COALESCED, Outcome.BYPASS)}
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Finished:
+    """An answer but for its sending, until a whole second makes Age or ttl another.
+
+    `label` is what a hit is noted by, `asked` what demand is, '' for none.
+    """
+
+    status: str
+    headers: Headers
+    body: bytes
+    label: Label
+    asked: str
+    allowance: Headers
+    since: float
+    until: float
+
+
+@dataclass(slots=True)
 class NearEntry:
-    """`headers` is what doesn't change while it is here; `count` its owner's when it was read."""
+    """`headers` is what doesn't change while it is here; `count` its owner's when it was read.
+
+    `finished` is what was last answered with it, by Accept-Encoding.
+    """
 
     entry: Entry
     headers: Headers
     read_at: float
     count: int
     owner: str
-    _plain: list[bytes] = field(default_factory=list)
-
-    def identity(self) -> bytes:
-        """The body without its coding, unpacked once: at most a second's worth of bodies."""
-        if not self.entry.gzipped:
-            return self.entry.body
-        if not self._plain:
-            self._plain.append(self.entry.identity())
-        return self._plain[0]
+    finished: dict[str, Finished] = field(default_factory=dict)
 
 
 class PurgeCounts:
@@ -171,7 +185,7 @@ class Near:
             self._bytes -= len(dropped.entry.body) + OVERHEAD
 
     def _shrink(self, oldest: float) -> None:
-        # Those too old to serve go first: their unpacked bodies don't count against the limit.
+        # Those too old to serve go first: the bodies finished with them don't count.
         while self._entries:
             key = next(iter(self._entries))
             if self._bytes <= self._limit and self._entries[key].read_at >= oldest:

@@ -6,7 +6,7 @@ RFC 9110 (conditional requests, Accept-Encoding), 9111 (Age), 9211 (Cache-Status
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
@@ -88,8 +88,10 @@ def cache_groups(tags: Sequence[str]) -> str:
     return ", ".join(f'"{tag}"' for tag in tags if tag.isascii() and '"' not in tag)
 
 
-def coded_body(entry: Entry, accept_encoding: str) -> tuple[bytes, Headers]:
-    """The body as this client takes it, and the headers that say so."""
+def coded_body(
+    entry: Entry, accept_encoding: str, identity: Callable[[Entry], bytes] = Entry.identity
+) -> tuple[bytes, Headers]:
+    """The body as this client takes it, and the headers that say so; `identity` unpacks it."""
     headers: Headers = []
     if entry.content_type:
         headers.append(("Content-Type", entry.content_type))
@@ -97,7 +99,7 @@ def coded_body(entry: Entry, accept_encoding: str) -> tuple[bytes, Headers]:
         body = entry.body
         headers.append(("Content-Encoding", "gzip"))
     else:
-        body = entry.identity()
+        body = identity(entry)
     if entry.status not in BODYLESS:
         headers.append(("Content-Length", str(len(body))))
     return body, headers

@@ -77,8 +77,8 @@ class Recorder:
         tally: Tally = defaultdict(list)
         next_hit = self.hits.popleft
         for _ in range(len(self.hits)):
-            hit = next_hit()
-            tally[hit[:5]].append(hit[5])
+            label, seconds = next_hit()
+            tally[label].append(seconds)
         self._say(tally)
         for take in self._takers:
             take(tally)
@@ -101,12 +101,11 @@ class Recorder:
     def _served(self, _: object, **what: Any) -> None:
         """A read that Flask has served, as signals.served tells it."""
         if what["outcome"] in HITS:
-            self.hits.append(
-                (
-                    *(what["resource"], what["outcome"], what["path"], what["scope"]),
-                    *(what["shelf"], what["seconds"]),
-                )
+            label = (
+                *(what["resource"], what["outcome"], what["path"]),
+                *(what["scope"], what["shelf"]),
             )
+            self.hits.append((label, what["seconds"]))
         else:
             log.info(
                 "%s %s %s key=%s scope=%s cause=%s %.1f ms",

@@ -32,7 +32,7 @@ class Sender:
 
 
 def hit(resource: str = "repo", outcome: str = "HIT") -> Hit:
-    return (resource, outcome, DETAIL, "service", "near", 0.00012)
+    return (resource, outcome, DETAIL, "service", "near"), 0.00012
 
 
 def told(caplog: pytest.LogCaptureFixture, level: int = logging.INFO) -> list[str]:
