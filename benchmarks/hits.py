@@ -334,11 +334,11 @@ def _chapter(
             "kept-alive connections and gzip; servers and their Redis on one core, wrk on the "
             "other. Rounds are interleaved. Before them each subject shows that it answers "
             "GitHub's JSON, in the coding asked for, without asking GitHub again. nginx and "
-            "Varnish know one caller and keep no metrics; Forewarm checks whose key it is, counts "
-            "each request and hears of purges. Varnish notes each request in shared memory, as it "
-            "does wherever it runs; what it does without is told, too. They have no store that several machines share. "
-            "Varnish stores bodies gzipped and unpacks them for who wants them plain; "
-            "requests-cache keeps them unpacked, so they are packed for each answer."
+            "Varnish know one caller, keep no metrics and share nothing with another machine; "
+            "Forewarm checks whose key it is, counts each request and hears of purges. Varnish "
+            "notes each request in shared memory, as it does wherever it runs; what it does "
+            "without is told, too. It stores bodies gzipped and unpacks them for who wants them "
+            "plain; requests-cache keeps them unpacked, so they are packed for each answer."
         ),
         tables=tables,
         charts=charts,
