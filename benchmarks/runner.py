@@ -94,7 +94,7 @@ def _one(plan: Plan, listed: Listed, interruption: Interruption, shared: Path) -
 def _chosen(names: str) -> Sequence[Listed]:
     """Those named, by commas, in the document's order. Raises ValueError for an unknown one."""
     if not names:
-        return CHAPTERS
+        return [each for each in CHAPTERS if not each.by_name_only]
     wished = {name.strip() for name in names.split(",")}
     if unknown := wished - {each.name for each in CHAPTERS}:
         raise ValueError(f"no such benchmark: {', '.join(sorted(unknown))}; --list names them")
@@ -123,8 +123,9 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     if given.list:
         for each in CHAPTERS:
-            print(f"{each.name:<12}{each.minutes:>5g} min  {each.about}")
-        print(f"{'in all':<12}{sum(each.minutes for each in CHAPTERS):>5g} min")
+            alone = " (only by name)" if each.by_name_only else ""
+            print(f"{each.name:<12}{each.minutes:>5g} min  {each.about}{alone}")
+        print(f"{'in all':<12}{sum(each.minutes for each in _chosen('')):>5g} min")
         return 0
     if given.render:
         document.write()
