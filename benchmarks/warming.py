@@ -21,7 +21,7 @@ from benchmarks.simulation.world import DAY, HOUR, OWNER_REPOS, trace
 
 HOURS = {Effort.FULL: 3.0, Effort.QUICK: 0.5}
 OWNERS = {Effort.FULL: 20, Effort.QUICK: 4}
-LARGE = {Effort.FULL: 10_000, Effort.QUICK: 1_000}
+LARGE = 10_000
 
 
 def hours_of_demand(hours: float, owners: int, *, warm: bool) -> Figures:
@@ -55,7 +55,7 @@ def large_list(repositories: int) -> tuple[int, int, int]:
 
 def measure(effort: Effort) -> Chapter:
     """Both."""
-    hours, owners, large = HOURS[effort], OWNERS[effort], LARGE[effort]
+    hours, owners, large = HOURS[effort], OWNERS[effort], LARGE
     points, pages, failures = large_list(large)
     found = {
         "with warming": hours_of_demand(hours, owners, warm=True),
@@ -87,7 +87,7 @@ def measure(effort: Effort) -> Chapter:
                 ((f"{large:,}", points, pages, failures),),
             ),
         ),
-        targets=(Target("warming", points),) if effort is Effort.FULL else (),
+        targets=(Target("warming", points),),
         figures={
             "points to warm a repository's lists": points / large,
             "at once with warming": found["with warming"].at_once,
