@@ -26,7 +26,9 @@ SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
     "max_connections": "60",
-    "shared_buffers": "64MB",
+    # Taken only as it fills. What a search of a million repositories reads again and again fits;
+    # with 64 MB its slowest took half as long again.
+    "shared_buffers": "256MB",
     "effective_cache_size": "512MB",
     "maintenance_work_mem": "64MB",
     "wal_level": "minimal",

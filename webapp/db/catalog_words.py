@@ -4,7 +4,8 @@ Each word occurs in the full name or description; one of less than three letters
 word there. A trigram index knows three letters in a row, or how a word begins. It reads a list of
 rows for each trigram that it is asked for, so it is asked for as much of a word as tells: of
 `acme/web-cache-7f3a` the runs `7f3a` and `cache`, without their neighbours' signs, which make
-trigrams that most rows have. What it then finds is looked at for the whole word.
+trigrams that most rows have; and of long runs not their last letters, which hardly tell more. What
+it then finds is looked at for the whole word.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ def words(q: str) -> Iterator[Word]:
             reverse=True,
         )[:PARTS_MAX]
         if telling:
-            parts = tuple(f"%{run}%" for run in telling)
-            yield Word(word, parts, exact=telling == [word])
+            stems = [run[: max(5, len(run) - 2)] for run in telling]
+            yield Word(word, tuple(f"%{stem}%" for stem in stems), exact=stems == [word])
         else:
             short = f" {word[runs[0][0] :]}"
             yield Word(short, (f"%{_escaped(short)}%",), exact=True)

@@ -46,6 +46,7 @@ PARAMETERS: dict[str, object] = {
     "tags": ["repo:a/b"],
     "word0": "web",
     "part0": "%web%",
+    "near": 2_000,
 }
 OWN: dict[str, dict[str, object]] = {
     "catalog_days_prune": {"rows": 100, "before": NOW.date() - timedelta(days=9)}

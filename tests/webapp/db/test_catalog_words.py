@@ -13,6 +13,8 @@ from webapp.db.catalog_words import Word, conditions, words
         ("flask", [Word("flask", ("%flask%",), exact=True)]),
         ("Web-Cache", [Word("Web-Cache", ("%Cache%", "%Web%"), exact=False)]),
         ("acme/web-cache-7f3a", [Word("acme/web-cache-7f3a", ("%7f3a%", "%cache%"), exact=False)]),
+        ("dashboard", [Word("dashboard", ("%dashboa%",), exact=False)]),
+        ("server", [Word("server", ("%serve%",), exact=False)]),
         ("flask.", [Word("flask.", ("%flask%",), exact=False)]),
         ("a-flask", [Word("a-flask", ("%flask%",), exact=False)]),
         ("c++", [Word(" c++", ("% c++%",), exact=True)]),

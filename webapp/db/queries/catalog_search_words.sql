@@ -12,7 +12,7 @@ with near as materialized (
         from repositories r
         where true
         order by r.stargazers_count desc, r.id desc
-        limit 2000
+        limit %(near)s
     ) r
     where position(lower(%(word0)s) in r.search) > 0
     order by r.stargazers_count desc, r.id desc
@@ -29,11 +29,12 @@ further as materialized (
         where true
         order by r.stargazers_count desc, r.id desc
         -- Half as many again as fill the page, if those to come match as often as those before.
-        limit (select 3000 * %(limit)s / greatest(n, 1) from met)
+        limit (select 3 * %(near)s::bigint * %(limit)s / greatest(2 * n, 1) from met)
     ) r
     where
-        -- Reading costs by how few match, the trigrams by how many: here they cost the same.
-        (select n < %(limit)s and 2 * n * n >= %(limit)s from met)
+        -- Reading costs by how few match, the trigrams by how many. They cost the same at half of
+        -- this; few met may be by luck, and reading in vain costs most.
+        (select n < %(limit)s and 2000 * n * n >= %(near)s::bigint * %(limit)s from met)
         and position(lower(%(word0)s) in r.search) > 0
     order by r.stargazers_count desc, r.id desc
     limit %(limit)s
