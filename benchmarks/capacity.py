@@ -129,11 +129,11 @@ def capacity(records: Mapping[str, Record]) -> str:
         rows.append(
             (
                 step.name,
+                "; ".join([first, *too_many]),
                 round(step.cores * cost.near_rate * USED),
                 *(_rounded(limits[name]) for name in limits),
                 _of(redis, step.redis_connections),
                 _of(postgresql, step.postgres_connections),
-                "; ".join([first, *too_many]),
             )
         )
     named = carried(STEPS[0], cost)
@@ -143,8 +143,8 @@ def capacity(records: Mapping[str, Record]) -> str:
             READING,
             table(
                 (
-                    *("installation", "near hits a second", *named),
-                    *("Redis's connections", "PostgreSQL's", "saturates first"),
+                    *("installation", "saturates first", "near hits a second", *named),
+                    *("Redis's connections", "PostgreSQL's"),
                 ),
                 rows,
             ),

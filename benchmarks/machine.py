@@ -104,6 +104,10 @@ def _tools() -> dict[str, str]:
     return found
 
 
+CODE = ("webapp", "workers", "benchmarks", "Procfile", ":!benchmarks/results")
+"""What figures depend on; a run writes results itself."""
+
+
 def commit() -> str:
     """The checkout's, short; "+" where files that git knows differ from it; "" without git."""
     git = shutil.which("git")
@@ -113,7 +117,7 @@ def commit() -> str:
         [git, "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     changed = subprocess.run(
-        [git, "diff", "--quiet", "HEAD", "--", "webapp", "workers", "benchmarks", "Procfile"],
+        [git, "diff", "--quiet", "HEAD", "--", *CODE],
         cwd=ROOT,
         check=False,
     )
