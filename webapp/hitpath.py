@@ -42,6 +42,7 @@ from webapp.errors import RequestRefused, StoreUnavailable
 from webapp.github.allowance import Allowances
 from webapp.hosts import Hosts
 from webapp.outcome import Outcome
+from webapp.resting import Last, Resting
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -107,6 +108,7 @@ class HitPath:
         self._ignored = frozenset({""} if honour_no_cache else {"", "no-cache"})
         self._clock = clock
         self._unpacked = Unpacked()
+        self._resting = Resting()
         self._lookups: dict[tuple[str, str, str, str, str, str], Lookup] = {}
         self._remembering = threading.Lock()
         self._turn = count(1)
@@ -115,17 +117,20 @@ class HitPath:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         began = time.perf_counter()
         answer = self._answer(environ, start_response, began)
-        return self._app(environ, start_response) if answer is None else answer
+        if answer is None:
+            self._resting.wanted()
+            return self._app(environ, start_response)
+        return answer
 
     def _answer(
         self, environ: WSGIEnvironment, start_response: StartResponse, began: float
-    ) -> Iterable[bytes] | None:
+    ) -> list[bytes] | None:
         path: str = environ["PATH_INFO"]
-        if not path.startswith(PREFIX) or environ["REQUEST_METHOD"] not in READS:
-            return None
         asked = environ.get
         if (
-            asked("HTTP_CACHE_CONTROL", "") not in self._ignored
+            not path.startswith(PREFIX)
+            or environ["REQUEST_METHOD"] not in READS
+            or asked("HTTP_CACHE_CONTROL", "") not in self._ignored
             or "HTTP_X_FORWARDED_HOST" in environ
         ):
             return None
@@ -168,6 +173,8 @@ class HitPath:
             self._demand.append(finished.asked)
         if self._hits is not None:
             self._hits.append((finished.label, time.perf_counter() - began))
+        if shelf == "near" and self._resting.served(began, environ):
+            return Last(body, self._resting)
         return body
 
     def _sampled(self, began: float) -> bool:
@@ -179,6 +186,7 @@ class HitPath:
         return self._taken <= SAMPLED_MOST
 
     def _from_redis(self, key: str, lookup: Lookup) -> NearEntry | None:
+        self._resting.wanted()
         # Before the read: a purge heard meanwhile voids what is inserted (near.py).
         read_at, counted = time.monotonic(), self._near.counts.of(lookup.owner)
         try:
