@@ -80,7 +80,7 @@ def test_a_file_is_where_it_is_said_to_be(name: str) -> None:
 
 @documented
 def test_a_script_or_module_that_is_run_exists(name: str) -> None:
-    runs = [(each, f"script/{each}") for each in re.findall(r"\bscript/(\w+)", TEXTS[name])]
+    runs = [(each, f"script/{each}") for each in re.findall(r"(?<!/)\bscript/(\w+)", TEXTS[name])]
     for module in re.findall(r"python -m ([\w.]+)", TEXTS[name]):
         path = module.replace(".", "/")
         runs.append((module, path if (ROOT / path).is_dir() else f"{path}.py"))
