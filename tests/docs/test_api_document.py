@@ -12,7 +12,6 @@ import requests
 from tests.docs.conftest import Reader
 from tests.docs.documents import ROOT
 from tests.serving import API_KEY
-from webapp.limits import CHANGES, GUESSES, LIMITS, REPORTS, STRANGERS
 
 TEXT = (ROOT / "docs/api.md").read_text(encoding="utf-8")
 PROSE = re.sub(r"^```.*?^```", "", TEXT, flags=re.DOTALL | re.MULTILINE)
@@ -59,10 +58,3 @@ def test_every_field_is_documented(description: dict[str, Any]) -> None:
     schemas = description["components"]["schemas"]
     there = {field for schema in schemas.values() for field in schema.get("properties", {})}
     assert there - QUOTED == set()
-
-
-def test_every_limit_is_documented_as_it_is() -> None:
-    rows = re.findall(r"^\| ([a-z ]+): .* \| ([\d,]+) \| (\d+) s \|$", TEXT, re.MULTILINE)
-    said = {(name, int(most.replace(",", "")), int(seconds)) for name, most, seconds in rows}
-    limits = {*LIMITS.values(), REPORTS, CHANGES, STRANGERS, GUESSES}
-    assert said == {(limit.name, limit.most, limit.seconds) for limit in limits}
