@@ -26,11 +26,13 @@ from webapp.github import events
 from webapp.github.links import page_query, rewritten_body, rewritten_chunks, rewritten_link
 from webapp.policy import match, refused
 
-EXAMPLES = 2_500 if os.environ.get("FOREWARM_LONG") else 100
+LONG = bool(os.environ.get("FOREWARM_LONG"))
+EXAMPLES = 2_500 if LONG else 100
 tried = settings(
     max_examples=EXAMPLES,
     deadline=None,
     database=None,
+    derandomize=not LONG,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
@@ -44,7 +46,11 @@ NAMES = (
     *("name", "changes", "from", "sender", "action", "repositories"),
 )
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | st.text(max_size=10),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
