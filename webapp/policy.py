@@ -192,10 +192,9 @@ REFUSED = (
     "/applications/{id}/**",
     "/marketplace_listing/**",
     "/orgs/{owner}/issues",
+    "/organizations/{id}/issues",
     "/users/{owner}/events/orgs/**",
-    "/repos/{owner}/{repo}/notifications",
-    "/repos/{owner}/{repo}/subscription",
-    "/repos/{owner}/{repo}/codespaces/**",
+    "/users/{owner}/settings/**",
     *(
         f"{owner}/{part}"
         for owner in (
@@ -215,6 +214,9 @@ REFUSED = (
             "personal-access-tokens/**",
             "personal-access-token-requests/**",
             "credential-authorizations/**",
+            "notifications",
+            "subscription",
+            "codespaces/**",
         )
     ),
     "/users/{owner}/keys",

@@ -89,6 +89,14 @@ def test_only_a_few_repository_events_purge_an_organisation() -> None:
         "/orgs/a/hooks",
         "/orgs/a/actions/secrets",
         "/users/a/keys",
+        "/users/a/settings/billing/usage",
+        "/notifications",
+        "/issues",
+        "/repos/a/b/subscription",
+        "/repositories/1/notifications",
+        "/repositories/1/codespaces",
+        "/orgs/a/issues",
+        "/organizations/1/issues",
     ],
 )
 def test_what_is_somebodys_own_is_refused_to_service_and_public(path: str) -> None:
@@ -106,6 +114,9 @@ def test_what_is_somebodys_own_is_refused_to_service_and_public(path: str) -> No
         "/orgs/hooks",
         "/users/app",
         "/applications",
+        "/repos/a/b/issues",
+        "/repositories/1/issues",
+        "/repos/a/b/subscribers",
     ],
 )
 def test_a_name_that_only_looks_like_it_is_not_refused(path: str) -> None:

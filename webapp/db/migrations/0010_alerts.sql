@@ -72,8 +72,8 @@ create index alert_outbox_waiting on alert_outbox (created_at) where done_at is 
 
 create index alert_outbox_done_at on alert_outbox (done_at) where done_at is not null;
 
-comment on table alerts is 'alerts that are not simply ok; telemetry/alerts/alert.py says what each field means';
-comment on column alerts.rule is 'a name of telemetry/alerts/rules.py';
+comment on table alerts is 'alerts that are not simply ok; telemetry/alerts.py says what each field means';
+comment on column alerts.rule is 'a name of telemetry/alert_rules.py';
 comment on column alerts.subject is 'credential, queue, statement, owner; empty where there is but one';
 comment on column alerts.told_at is 'when receivers were last told that it fires; null: they believe it does not';
 comment on column alerts.runs is 'a bit a run, the latest lowest: beyond the threshold';
