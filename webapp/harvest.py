@@ -50,6 +50,8 @@ GONE = frozenset({403, 404, 410, 451})
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
+    """Neither sights nor an effect: notes of purges that are lost, one for all."""
+
     size: int
     sights: Callable[[], Seen] | None = None
     effect: Effect | None = None
@@ -72,7 +74,7 @@ class Harvest:
         """offered and dropped (answers), written and refused (repositories)."""
         self._waiting: deque[_Waiting] = deque()
         self._held = self._effects = 0
-        self._lost_at: float | None = None
+        self._lost_at = 0.0  # Unix seconds, while a note of everything waits
         self._busy = False
         self._closing = False
         self._flushing = 0
@@ -205,18 +207,22 @@ class Harvest:
     def _lose(self) -> None:
         """A purge's note is lost: one of everything takes its place."""
         with self._changed:
-            first, self._lost_at = self._lost_at is None, time.time()
+            first, self._lost_at = not self._lost_at, time.time()
             if first:
-                self._append(_Waiting(ROW, effect=self._note_the_lost))
+                self._append(_Waiting(ROW))
 
-    def _note_the_lost(self, conn: Connection) -> set[str]:
-        """Every row seen until then may have been purged."""
+    def _note_of_the_lost(self) -> Effect:
+        """Every row seen until now may have been purged. A batch may be written again, so its
+        moment is the batch's from here on; what is lost later waits anew."""
         with self._changed:
-            at, self._lost_at = self._lost_at, None
-        if at is not None:
-            catalog_writes.catalog_purge_note(conn, ["all"], at=_moment(at))
-            log.warning("notes of purges were lost: noted as one of everything")
-        return set()
+            at, self._lost_at = _moment(self._lost_at), 0.0
+
+        def note(conn: Connection) -> set[str]:
+            catalog_writes.catalog_purge_note(conn, ["all"], at=at)
+            return set()
+
+        log.warning("notes of purges are lost: one of everything takes their place")
+        return note
 
     def _dropped(self) -> None:
         self.counts["dropped"] += 1
@@ -261,8 +267,8 @@ class Harvest:
                         self._held += first.size
                     break
                 batch.add(seen)
-            elif first.effect is not None:
-                batch.effects.append(first.effect)
+            else:
+                batch.effects.append(first.effect or self._note_of_the_lost())
 
     def _write(self, batch: Batch) -> None:
         while True:

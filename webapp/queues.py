@@ -41,7 +41,7 @@ WORKERS = "fw:workers"
 SEEN_WITHIN = 60.0
 BATCH = 200  # dead letters a command
 FORGOTTEN = frozenset(
-    {"retries", "traceback", "requeue_timestamp", "eta", "error", "put_off", "unique"}
+    {"retries", "traceback", "requeue_timestamp", "eta", "error", "put_off", "unknown", "unique"}
     # Else periodiq would skip it as late.
     | {"scheduled_at"}
 )

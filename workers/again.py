@@ -1,6 +1,7 @@
-"""A job that failed is tried again, unless it failed for want of budget: then it is put off.
+"""A job that failed is tried again, unless that was no fault of its own: then it is put off.
 
     OutOfBudget          back into its queue, due at the reset; no retry is counted, nobody sleeps
+    UnknownJob           the same, due in 10 s; after five minutes a dead letter
     any other error      three retries with exponential waits, then a dead letter that says why
 
 A job is acknowledged only once it is enqueued again. Dramatiq acknowledges it all the same where
@@ -20,7 +21,7 @@ from dramatiq import Actor, Broker, Message, MessageProxy
 from dramatiq.errors import ConnectionClosed
 from dramatiq.middleware import Retries
 
-from webapp.errors import OutOfBudget
+from webapp.errors import ForewarmError, OutOfBudget
 from webapp.jobs import NAMESPACE, UNIQUE, script
 from webapp.scrub import scrub
 
@@ -30,11 +31,22 @@ JITTER = 0.1
 JITTER_MAX = 30.0
 LONGEST = 2 * 3600.0
 """Seconds: no limit of GitHub's lasts longer. Who is told so looks again all the same."""
+UNKNOWN_AGAIN_MS = 10_000
+UNKNOWN_MOST = 30
+"""Times that a job waits for a worker that knows it, as two releases may run side by side."""
 ERROR_MAX = 500  # characters
 
-PUT_OFF, ERROR = "put_off", "error"
+PUT_OFF, UNKNOWN, ERROR = "put_off", "unknown", "error"
 
 log = logging.getLogger(__name__)
+
+
+class UnknownJob(ForewarmError):
+    """Of another release, or of none."""
+
+
+PUTS_OFF = (OutOfBudget, UnknownJob)
+"""What is no fault of the job: it is put off, or `message.failed` after too many times."""
 
 
 class Again(Retries):
@@ -42,7 +54,7 @@ class Again(Retries):
 
     def before_declare_actor(self, broker: Broker, actor: Actor[Any, Any]) -> None:  # noqa: ARG002
         """Being put off is no fault: one line in the log, without a traceback."""
-        actor.options.setdefault("throws", OutOfBudget)
+        actor.options.setdefault("throws", PUTS_OFF)
 
     def after_process_message(
         self,
@@ -64,6 +76,12 @@ class Again(Retries):
             return
         # A retry waits by itself: whoever enqueues the same meanwhile gets a job without the wait.
         message.options.pop(UNIQUE, None)
+        if isinstance(exception, UnknownJob):
+            times = message.options.get(UNKNOWN, 0) + 1
+            if times <= UNKNOWN_MOST:
+                log.info("a job waits for a worker that knows it: %s", exception)
+                again.enqueue(message.copy(options={UNKNOWN: times}), delay=UNKNOWN_AGAIN_MS)
+                return
         message.options[ERROR] = said(exception)
         super().after_process_message(  # type: ignore[no-untyped-call]
             again, message, result=result, exception=exception

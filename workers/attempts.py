@@ -1,7 +1,7 @@
 """Every attempt at a job: listed while it runs, its claim released, its end told by `job_ran`.
 
-    done      put_off (no budget)      retried      dead (no retry left, or too old)
-    skipped   (a late tick)
+    done      put_off (no budget, or another release's)      retried
+    dead      (no retry left, too old, or nobody's)          skipped (a late tick)
 
 One line each in the log. Nothing here can fail a job: where the broker is away at its start, a
 thread waits, for a claim that outlived the start would keep out who enqueues the same.
@@ -18,11 +18,10 @@ from typing import Any
 import redis
 from dramatiq import Broker, MessageProxy, Middleware, Worker
 
-from webapp.errors import OutOfBudget
 from webapp.jobs import READY, UNIQUE, script
 from webapp.queues import WORKERS, running_key
 from webapp.signals import job_ran
-from workers.again import BROKER_AWAY
+from workers.again import BROKER_AWAY, PUTS_OFF
 
 LISTED_MS = 15 * 60_000
 """Longer than any job may run (broker.TIME_LIMIT_MS): what a killed worker ran isn't listed for
@@ -73,10 +72,10 @@ class Attempts(Middleware):
         """It ended, and Again has decided what comes of it."""
         if exception is None:
             outcome = "done"
-        elif isinstance(exception, OutOfBudget):
-            outcome = "put_off"
+        elif message.failed:
+            outcome = "dead"
         else:
-            outcome = "dead" if message.failed else "retried"
+            outcome = "put_off" if isinstance(exception, PUTS_OFF) else "retried"
         self._tell(broker, message, outcome)
 
     def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:

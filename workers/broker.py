@@ -25,7 +25,7 @@ import redis
 from dramatiq import Actor, Broker, Message, Middleware
 from dramatiq.broker import Consumer
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.errors import ConnectionClosed, Retry
+from dramatiq.errors import ConnectionClosed
 from dramatiq.middleware import (
     AgeLimit,
     Callbacks,
@@ -38,7 +38,7 @@ from periodiq import PeriodiqMiddleware
 from webapp.jobs import NAMESPACE, QUEUES, READY, Enqueue, client, placed
 from webapp.queues import HEARTBEATS, SEEN_WITHIN, WORKERS
 from webapp.secret import Secret
-from workers.again import Again
+from workers.again import Again, UnknownJob
 from workers.attempts import Attempts
 
 IDLE_POLL_MS = 100
@@ -54,9 +54,6 @@ DEAD_LETTERS_KEPT_MS = 7 * 86_400_000
 # A killed worker's jobs are redelivered after this.
 WORKER_TIMEOUT_MS = 30_000
 STOPPING = (signal.SIGTERM, signal.SIGHUP)
-# Of a job that this release doesn't know, for as long as two releases may run side by side.
-UNKNOWN_AGAIN_MS = 10_000
-UNKNOWN_RETRIES = 30
 # One command in so many looks for killed workers' jobs in its queue; an idle worker sends some 13 a
 # second to each. It is cheap while none are dead.
 MAINTENANCE_EVERY = 100
@@ -89,7 +86,7 @@ class JobBroker(RedisBroker):
 
     def get_actor(self, actor_name: str) -> Actor[Any, Any]:
         """Never ActorNotFound, which would make a dead letter of another release's job: what this
-        one doesn't know fails, and is tried again, by then perhaps by a worker that knows it.
+        one doesn't know is put off (again.py), and taken then perhaps by a worker that knows it.
         """
         with self._declaring:
             if actor_name not in self.actors:
@@ -99,7 +96,7 @@ class JobBroker(RedisBroker):
                     actor_name=actor_name,
                     queue_name=QUEUES[-1],
                     priority=len(QUEUES),
-                    options={"max_retries": UNKNOWN_RETRIES},
+                    options={},
                 )
             return super().get_actor(actor_name)
 
@@ -187,12 +184,8 @@ class StopOnce(Middleware):
             signal.signal(number, _once(signal.getsignal(number), first))
 
 
-class UnknownJob(Retry):
-    """Of another release, or of none."""
-
-
 def _unknown(name: str, *_: object, **__: object) -> None:
-    raise UnknownJob(f"this release has no {name}", delay=UNKNOWN_AGAIN_MS)
+    raise UnknownJob(f"this release has no {name}")
 
 
 def _once(handler: Any, first: threading.Lock) -> Callable[[int, FrameType | None], None]:

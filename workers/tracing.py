@@ -10,9 +10,9 @@ from typing import Any
 
 from dramatiq import Broker, Message, MessageProxy, Middleware, Worker
 
-from webapp.errors import OutOfBudget
 from webapp.jobs import TRACE
 from webapp.telemetry.tracing.apm import Agent, carried
+from workers.again import PUTS_OFF
 
 
 class Tracing(Middleware):
@@ -42,8 +42,8 @@ class Tracing(Middleware):
         result: Any = None,  # noqa: ARG002
         exception: BaseException | None = None,
     ) -> None:
-        """It ended. Without budget it is put off, which is no failure."""
-        failed = exception is not None and not isinstance(exception, OutOfBudget)
+        """It ended. Being put off is no failure."""
+        failed = exception is not None and (message.failed or not isinstance(exception, PUTS_OFF))
         if failed and exception is not None:
             self._agent.failed(exception, handled=True)
         self._end(message, failed=failed)

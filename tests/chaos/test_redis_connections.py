@@ -7,11 +7,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
 import pytest
+import redis
 import requests
 
 from script.embedded import Valkey
@@ -21,6 +22,7 @@ from tests.load.callers import all_at_once, outcomes
 from tests.serving import ROOT, ForewarmFactory, serve
 from tests.standin.process import StandIn
 from webapp.cache.connection import Connection
+from webapp.cache.reader import Reader
 from webapp.errors import StoreUnavailable
 from webapp.secret import Secret
 
@@ -103,6 +105,77 @@ def test_a_redis_that_hangs_from_the_start_is_found_out_by_one_thread_for_all(
     valkey.resume()
     connection.close()
     assert seconds <= 0.25 * 2 + 0.2
+
+
+@pytest.fixture
+def promoted(valkey: Valkey, redis_url: str, store_directory: Path) -> Iterator[Valkey]:
+    """Another server, with the session's password; either says which it is."""
+    other = Valkey(store_directory / "promoted", password=valkey.password)
+    other.start()
+    for url, name in ((redis_url, b"before"), (other.url, b"promoted")):
+        with redis.Redis.from_url(url) as client:
+            client.set("which", name)
+    yield other
+    other.stop()
+
+
+@pytest.fixture
+def through(valkey: Valkey, redis_url: str) -> Iterator[tuple[Connection, Wire]]:
+    """A connection over a line that may lead to another server."""
+    with Wire(valkey.port) as wire:
+        connection = Connection(Secret(wire.url(redis_url, valkey.port)), size=4)
+        yield connection, wire
+        connection.close()
+
+
+def fail_over(connection: Connection, wire: Wire, to: Valkey) -> None:
+    """Catch up with the other server; lines to the one before stay open, and it answers them."""
+    wire.lead(to.port)
+    connection.distrust(redis.exceptions.ConnectionError("failover"))
+    deadline = time.monotonic() + 10
+    while connection.breaker.refused():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_a_read_that_a_failover_overtakes_leaves_no_line_to_the_server_before(
+    through: tuple[Connection, Wire], promoted: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered, go_on = threading.Event(), threading.Event()
+
+    class Slow(Reader):
+        """Its answer comes late to who asked for it."""
+
+        def read_many(self, keys: Sequence[str]) -> list[bytes | None] | None:
+            found = super().read_many(keys)
+            answered.set()
+            assert go_on.wait(10)
+            return found
+
+    connection, wire = through
+    monkeypatch.setattr("webapp.cache.connection.Reader", Slow)
+    connection.ping()
+    found: list[list[bytes | None]] = []
+    reading = threading.Thread(target=lambda: found.append(connection.read_many(["which"])))
+    reading.start()
+    assert answered.wait(10)
+    fail_over(connection, wire, promoted)
+    go_on.set()
+    reading.join()
+    found += [connection.read_many(["which"]) for _ in range(2)]
+    assert found == [[b"before"], [b"promoted"], [b"promoted"]]
+
+
+def test_a_command_that_a_failover_overtakes_leaves_no_line_to_the_server_before(
+    through: tuple[Connection, Wire], promoted: Valkey
+) -> None:
+    connection, wire = through
+    connection.ping()
+    pool = connection.connection_pool
+    used = pool.get_connection()
+    fail_over(connection, wire, promoted)
+    pool.release(used)
+    assert [connection.get("which") for _ in range(2)] == [b"promoted"] * 2
 
 
 FORKED = """

@@ -66,6 +66,10 @@ class Wire:
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
 
+    def lead(self, to_port: int) -> None:
+        """To another server from now on; what is open stays with the one before."""
+        self._to_port = to_port
+
     def _accept(self) -> None:
         while True:
             try:

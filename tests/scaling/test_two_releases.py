@@ -118,7 +118,7 @@ def old(
     """This release, with worker and scheduler, and everything asked for often."""
     directory = tmp_path_factory.mktemp("old")
     code = release(directory / "app")
-    changed(code / "workers/broker.py", UNKNOWN_AGAIN, UNKNOWN_SOON)
+    changed(code / "workers/again.py", UNKNOWN_AGAIN, UNKNOWN_SOON)
     found = stack.enter_context(running(directory, settings, code=code))
     found.web.wait_ready()
     for _ in range(PREPARED):
@@ -236,7 +236,7 @@ def test_a_job_of_the_next_release_waits_for_a_worker_that_knows_it(
     jobs = Jobs(broker)
     jobs.enqueue("of_the_next_release", "upkeep")
     worker = old.background["worker"]
-    refused = re.compile("of_the_next_release .*: retried, attempt 1")
+    refused = re.compile("of_the_next_release .*: put_off, attempt 1")
     wait_for(lambda: refused.search(worker.output()), "the old worker's refusal", 10)
     assert worker.process.terminate() == 0
     new.start_background("worker")

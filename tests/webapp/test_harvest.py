@@ -5,10 +5,12 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import orjson
+import psycopg
 import pytest
 
 from script.embedded import Postgres, Valkey
@@ -354,6 +356,46 @@ def test_purges_without_room_are_noted_as_one_of_everything(
     purge_of(harvest, "repo:pallets/flask")
     postgres.start()
     assert harvest.flush(10)
+    assert held(app, "pallets/flask").purged
+
+
+BROKEN_ONCE = """
+create sequence notes;
+create function break_the_first() returns trigger language plpgsql as $$
+begin
+    if nextval('notes') = 1 then
+        perform pg_terminate_backend(pg_backend_pid());
+    end if;
+    return new;
+end
+$$;
+create trigger break_the_first before insert on catalog_purges
+    for each row execute function break_the_first();
+"""
+
+
+@contextmanager
+def broken_once(app: Forewarm) -> Iterator[None]:
+    """The connection of the first note of a purge breaks."""
+    with psycopg.connect(app.settings.database_url.reveal(), autocommit=True) as conn:
+        conn.execute(BROKEN_ONCE)
+        yield
+        conn.execute("drop function break_the_first cascade")
+        conn.execute("drop sequence notes")
+
+
+def test_the_note_of_everything_outlasts_a_broken_connection(
+    app: Forewarm, harvest: Harvest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch is written again, with the moment that it took."""
+    app.get(FLASK)
+    assert not held(app, "pallets/flask").purged
+    monkeypatch.setattr("webapp.harvest.EFFECTS_MOST", 0)
+    monkeypatch.setattr("webapp.harvest.RETRY_EVERY", 0.01)
+    with broken_once(app):
+        purge_of(harvest, "repo:pallets/flask")
+        harvest.offer(FLASK, b"null", time.time())  # a sight of nothing: the thread begins
+        assert harvest.flush(10)
     assert held(app, "pallets/flask").purged
 
 

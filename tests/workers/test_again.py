@@ -19,7 +19,7 @@ from webapp.jobs import NAMESPACE, Jobs
 from webapp.queues import Queues
 from webapp.secret import Secret
 from webapp.signals import job_ran
-from workers.again import JITTER_MAX, LONGEST
+from workers.again import JITTER_MAX, LONGEST, UNKNOWN_MOST
 from workers.again import wait_for as wait_until
 from workers.broker import MAX_AGE_MS, JobBroker
 
@@ -184,7 +184,7 @@ def test_a_job_of_another_release_is_left_to_its_workers(
     queues: Queues,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("workers.broker.UNKNOWN_AGAIN_MS", 20)
+    monkeypatch.setattr("workers.again.UNKNOWN_AGAIN_MS", 20)
     done = threading.Event()
     worker = Worker(broker, worker_timeout=20, worker_threads=1)
     worker.start()
@@ -199,15 +199,46 @@ def test_a_job_of_another_release_is_left_to_its_workers(
     following.close()
 
 
-def test_a_job_that_no_release_knows_is_dead_in_the_end_and_says_so(
-    broker: JobBroker, jobs: Jobs, queues: Queues, monkeypatch: pytest.MonkeyPatch
+def test_a_job_that_waited_for_its_release_has_all_its_retries_there(
+    broker: JobBroker,
+    broker_url: str,
+    jobs: Jobs,
+    ran: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("workers.broker.UNKNOWN_AGAIN_MS", 1)
-    monkeypatch.setattr("workers.broker.UNKNOWN_RETRIES", 2)
+    monkeypatch.setattr("workers.again.UNKNOWN_AGAIN_MS", 1)
+    worker = Worker(broker, worker_timeout=20, worker_threads=1)
+    worker.start()
+    jobs.enqueue("work", "upkeep")
+    wait_for(lambda: len(ran) > 3, "more waiting than a job has retries")
+    worker.stop()
+    assert {each["result"] for each in ran} == {"put_off"}
+    ran.clear()
+
+    def work() -> None:
+        raise ValueError("no good")
+
+    following = JobBroker(Secret(broker_url))
+    actor(following, work)
+    work_off(following)
+    following.close()
+    assert results(ran) == [("retried", 1), ("retried", 2), ("retried", 3), ("dead", 4)]
+
+
+def test_a_job_that_no_release_knows_is_dead_in_the_end_and_says_so(
+    broker: JobBroker,
+    jobs: Jobs,
+    queues: Queues,
+    ran: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("workers.again.UNKNOWN_AGAIN_MS", 1)
+    assert UNKNOWN_MOST * 10 == 300  # seconds
     jobs.enqueue("nobody", "upkeep")
     work_off(broker)
     (letter,) = queues.dead()
-    assert (letter.attempts, letter.error) == (3, "UnknownJob: this release has no nobody")
+    assert (letter.attempts, letter.error) == (1, "UnknownJob: this release has no nobody")
+    assert results(ran) == [("put_off", 1)] * UNKNOWN_MOST + [("dead", 1)]
 
 
 def test_a_job_that_fails_while_the_broker_is_away_is_retried_all_the_same(

@@ -13,6 +13,7 @@ from webapp.errors import GitHubUnavailable, OutOfBudget
 from webapp.jobs import TRACE
 from webapp.signals import job_ran
 from webapp.telemetry.tracing.apm import Agent, carried
+from workers.again import UnknownJob
 from workers.tracing import Tracing
 
 BROKER = StubBroker(middleware=[])
@@ -64,6 +65,7 @@ def run(tracing: Tracing, job: MessageProxy, error: BaseException | None, result
     [
         (None, "done", "success", 0),
         (OutOfBudget(1.0, "hour"), "put_off", "success", 0),
+        (UnknownJob("of another release"), "put_off", "success", 0),
         (GitHubUnavailable("down"), "retried", "failure", 1),
         (ValueError("no"), "dead", "failure", 1),
     ],
@@ -83,6 +85,14 @@ def test_a_job_ends_as_what_became_of_it(
     assert (event["result"], event["outcome"]) == (result, outcome)
     assert event["context"]["tags"]["outcome"] == result
     assert "an argument" not in str(sink.events)
+
+
+def test_a_job_that_nobody_knows_ends_as_a_failure(tracing: Tracing, sink: Sink) -> None:
+    job = message()
+    job.fail()
+    run(tracing, job, UnknownJob("of no release"), "dead")
+    assert [kind for kind, _ in sink.events] == ["error", "transaction"]
+    assert sink.events[-1][1]["outcome"] == "failure"
 
 
 def test_a_skipped_job_ends_too(tracing: Tracing, sink: Sink) -> None:

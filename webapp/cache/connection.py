@@ -149,15 +149,20 @@ class Connection(redis.Redis):
 
     def _reader(self) -> Reader | None:
         try:
-            return self._readers.pop()
+            reader = self._readers.pop()
         except IndexError:
-            pass
-        with self._readers_lock:
-            if not self._readers_left:
-                return None
-            self._readers_left -= 1
+            with self._readers_lock:
+                if not self._readers_left:
+                    return None
+                self._readers_left -= 1
+        else:
+            if reader.server == self._known:
+                return reader
+            # It was in use while another server was caught up, and leads to the one before.
+            reader.close()
         pool = self.connection_pool
-        return Reader(pool.connection_class(**pool.connection_kwargs), TIMEOUT)
+        line = pool.connection_class(**pool.connection_kwargs)
+        return Reader(line, TIMEOUT, server=self._known)
 
     def _drop_readers(self, *failed: Reader) -> None:
         """What closed one has closed them all."""
@@ -208,8 +213,10 @@ class Connection(redis.Redis):
         finally:
             self._plain.connection_pool.disconnect()  # small plans count each that is kept open
         if run_id != self._known:
-            # None may still lead to the server before, a demoted primary for example.
+            # None may still lead to the server before, a demoted primary for example. Those in use
+            # now are closed when they are given back, readers when they are taken again.
             self._drop_readers()
+            self.connection_pool.update_active_connections_for_reconnect()
             self.connection_pool.disconnect(inuse_connections=False)
         self._known = run_id
 

@@ -22,8 +22,10 @@ CHUNK = 65_536  # bytes read at once
 class Reader:
     """Not thread-safe: one thread at a time holds it."""
 
-    def __init__(self, connection: Any, timeout: float) -> None:
-        """`connection` is redis-py's, opened by the first read; `timeout` in seconds."""
+    def __init__(self, connection: Any, timeout: float, *, server: str = "") -> None:
+        """`connection` is redis-py's, opened by the first read; `timeout` in seconds. `server` is
+        the run id known when it was made: what it leads to is that one or a later one."""
+        self.server = server
         self._connection = connection
         self._timeout = timeout
         self._socket: socket.socket | None = None

@@ -5,13 +5,18 @@ from __future__ import annotations
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
+from tests.webapp.db.catalog_filled import sight
 from webapp.db import migrate
+from webapp.db.catalog_writes import catalog_upsert
 from webapp.db.migrate import MigrationRefused, read, status, upgrade
 from webapp.errors import DatabaseUnavailable
 from webapp.secret import Secret
@@ -137,6 +142,86 @@ def test_a_file_out_of_turn_is_refused(folder: Path, name: str) -> None:
     (folder / name).write_text("select 1;")
     with pytest.raises(MigrationRefused):
         read(folder)
+
+
+def upgraded_before(url: Secret, folder: Path, number: int) -> None:
+    """As the release before that migration leaves it; `folder` is whole again afterwards."""
+    later = [path for path in folder.glob("*.sql") if int(path.name[:4]) >= number]
+    texts = {path: path.read_text() for path in later}
+    for path in later:
+        path.unlink()
+    upgrade(url, folder)
+    for path, text in texts.items():
+        path.write_text(text)
+
+
+def waiting(conn: psycopg.Connection[Any]) -> int:
+    """How many connections of this database wait for a lock."""
+    found = conn.execute(
+        "select count(distinct pid) from pg_locks join pg_stat_activity using (pid)"
+        " where not granted and datname = current_database()"
+    ).fetchone()
+    assert found
+    return int(found[0])
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_writer_that_comes_while_an_index_is_made_stops_no_upgrade(
+    url: Secret, folder: Path
+) -> None:
+    """It holds the catalog for reading while it waits to write: who now wanted it alone, in the
+    transaction that made the index, would wait for it in a circle."""
+    upgraded_before(url, folder, 12)
+    with (
+        psycopg.connect(url.reveal()) as first,
+        psycopg.connect(url.reveal()) as second,
+        psycopg.connect(url.reveal(), autocommit=True) as looking,
+        ThreadPoolExecutor(2) as running,
+    ):
+        first.execute("lock table repositories in row exclusive mode")
+        upgrading = running.submit(upgrade, url, folder)
+        wait_until(lambda: waiting(looking) == 1)
+        writing = running.submit(catalog_upsert, second, [sight(1, "a/one")])
+        wait_until(lambda: waiting(looking) == 2)
+        first.commit()
+        assert [each.id for each in writing.result(10)] == [1]
+        second.commit()
+        assert [str(migration) for migration in upgrading.result(10)] == ALL[11:]
+
+
+def test_dropping_indexes_of_the_catalog_holds_no_lock_beside(url: Secret, folder: Path) -> None:
+    upgraded_before(url, folder, 13)
+    (dropping,) = (path for path in folder.glob("0013_*.sql"))
+    with psycopg.connect(url.reveal()) as conn:
+        conn.execute(dropping.read_text().encode())
+        rows = conn.execute(
+            "select distinct coalesce(i.indrelid, c.oid)::regclass::text, mode"
+            " from pg_locks l join pg_class c on c.oid = l.relation"
+            " left join pg_index i on i.indexrelid = c.oid"
+            " where pid = pg_backend_pid() and c.relnamespace = current_schema()::regnamespace"
+        ).fetchall()
+    assert rows == [("repositories", "AccessExclusiveLock")]
+
+
+def test_who_reads_the_catalog_long_puts_its_indexes_end_off_to_the_next_upgrade(
+    url: Secret, folder: Path
+) -> None:
+    upgraded_before(url, folder, 12)
+    (dropping,) = (path for path in folder.glob("0013_*.sql"))
+    shorter = dropping.read_text().replace("'3s'", "'100ms'")
+    assert shorter != dropping.read_text()
+    dropping.write_text(shorter)
+    with psycopg.connect(url.reveal()) as reading:
+        reading.execute("select from repositories")
+        with pytest.raises(DatabaseUnavailable, match="a long query, holds the lock"):
+            upgrade(url, folder)
+    assert [str(migration) for migration in upgrade(url, folder)] == ALL[12:]
 
 
 def test_an_ordinary_role_without_extensions_upgrades(url: Secret) -> None:

@@ -3,7 +3,8 @@
 -- Asked for together they are intersected inside the index, by the rarest of them. Two indexes, and
 -- a bitmap of all rows of a language, cost three to six times as much. The language is an array of
 -- one, which needs no further extension. Writers of repositories wait while it is made (half a
--- minute for a million rows), readers don't; the old indexes go at the end.
+-- minute for a million rows), readers don't. The old indexes go in 0013: a writer that waits here
+-- reads the table already, and whoever wanted it alone now would wait for that writer.
 
 do $$
 begin
@@ -16,6 +17,3 @@ exception
             using gin (topics, (array[language_key]));
 end
 $$;
-
-drop index if exists repositories_search;
-drop index repositories_topics;
