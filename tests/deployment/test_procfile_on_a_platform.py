@@ -50,12 +50,9 @@ def test_the_mirror_answers_under_its_public_name(deployment: Deployment) -> Non
 def test_all_it_needs_is_reached(deployment: Deployment) -> None:
     now = {"Cache-Control": "max-age=0"}  # or what is warm would be known without GitHub
     assert deployment.ask("/api/v3/repos/psf/requests", key=API_KEY, headers=now).ok
-    assert deployment.ask("/readyz").json() == {
-        "redis": "up",
-        "postgres": "up",
-        "github": "up",
-        "mode": "full",
-    }
+    all_up = {"redis": "up", "postgres": "up", "github": "up", "mode": "full"}
+    # What a look found is told for half a second.
+    wait_for(lambda: deployment.ask("/readyz").json() == all_up, "readiness")
 
 
 def test_the_dashboard_opens_with_its_password_alone(deployment: Deployment) -> None:
