@@ -93,4 +93,5 @@ def _middleware(app: Flask, services: Services) -> WSGIApplication:
         demand=services.demand.noted,
         sample=settings.hit_sample,
         honour_no_cache=settings.honour_no_cache,
+        transport=[*security_headers.transport(settings.public_url or "").items()],
     )

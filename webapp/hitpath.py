@@ -1,6 +1,6 @@
 """WSGI middleware before Flask: a fresh hit, and nothing else.
 
-    GET or HEAD below /api/v3, Host ours, no directive but no-cache
+    GET or HEAD below /api/v3, Host (and X-Forwarded-Host) ours, no directive but no-cache
       └ caller -> key -> near, else Redis: fresh -> answered here
     everything else -> the application; one hit in HIT_SAMPLE too, so that traces see hits
 
@@ -26,6 +26,7 @@ from webapp.cache.entry import Entry, State
 from webapp.cache.keys import Scope, canonical_target, scoped_key, target_digest
 from webapp.cache.near import EVERYBODY, Finished, Label, Near, NearEntry
 from webapp.cache.reply import (
+    Headers,
     cache_groups,
     cache_status_hit,
     coded_body,
@@ -62,6 +63,8 @@ _NOT_IN_304 = _BODY_HEADERS | {"Last-Modified"}
 Hit = tuple[Label, float]
 """What it was, and its seconds."""
 Tally = dict[Label, list[float]]
+_Asked = tuple[str, str, str, str, str, str, str]
+"""Path, query, Accept, API version, Host, X-Forwarded-Host, scheme."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +96,11 @@ class HitPath:
         demand: deque[str],
         sample: int,
         honour_no_cache: bool,
+        transport: Headers,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`hits` None records nothing but demand; `sample` 0 lets no hit fall through."""
+        """`hits` None records nothing but demand; `sample` 0 lets no hit fall through;
+        `transport` is what every answer says of HTTPS."""
         self._app = app
         self._store = store
         self._near = near
@@ -106,10 +111,11 @@ class HitPath:
         self._demand = demand
         self._sample = sample
         self._ignored = frozenset({""} if honour_no_cache else {"", "no-cache"})
+        self._transport = transport
         self._clock = clock
         self._unpacked = Unpacked()
         self._resting = Resting()
-        self._lookups: dict[tuple[str, str, str, str, str, str], Lookup] = {}
+        self._lookups: dict[_Asked, Lookup] = {}
         self._remembering = threading.Lock()
         self._turn = count(1)
         self._second, self._taken = 0, 0
@@ -131,13 +137,12 @@ class HitPath:
             not path.startswith(PREFIX)
             or environ["REQUEST_METHOD"] not in READS
             or asked("HTTP_CACHE_CONTROL", "") not in self._ignored
-            or "HTTP_X_FORWARDED_HOST" in environ
         ):
             return None
         target = (
             *(path, asked("QUERY_STRING", ""), asked("HTTP_ACCEPT", "")),
             *(asked("HTTP_X_GITHUB_API_VERSION", ""), asked("HTTP_HOST", "")),
-            environ["wsgi.url_scheme"],
+            *(asked("HTTP_X_FORWARDED_HOST", ""), environ["wsgi.url_scheme"]),
         )
         lookup = self._lookups.get(target) or self._look_up(target)
         if lookup is None:
@@ -196,9 +201,8 @@ class HitPath:
         entry = read.entry
         if entry is None or entry.state(read.versions, self._clock()) is not State.FRESH:
             return None
-        found = NearEntry(
-            entry, fixed_headers(entry, lookup.groups), read_at, counted, lookup.owner
-        )
+        headers = [*fixed_headers(entry, lookup.groups), *self._transport]
+        found = NearEntry(entry, headers, read_at, counted, lookup.owner)
         self._near.put(key, found)
         return found
 
@@ -229,12 +233,18 @@ class HitPath:
             until=unmoved_until(entry, now),
         )
 
-    def _look_up(self, asked: tuple[str, str, str, str, str, str]) -> Lookup | None:
-        """What hosts and table say of a target; None where the application must refuse it."""
-        path, query, accept, version, host, scheme = asked
+    def _look_up(self, asked: _Asked) -> Lookup | None:
+        """What hosts and table say of a target; None where the application must decide."""
+        path, query, accept, version, host, forwarded, scheme = asked
         if not self._hosts.is_ours(host):
             return None
-        base_url = self._hosts.base_url(scheme, host) + PREFIX
+        own = self._hosts.base_url(scheme, host)
+        # As the guard judges it; the links of whoever has no PUBLIC_URL may follow it.
+        if forwarded and not (
+            self._hosts.is_ours(forwarded) and self._hosts.base_url(scheme, forwarded) == own
+        ):
+            return None
+        base_url = own + PREFIX
         try:
             target = canonical_target(path[len(PREFIX) :] or "/", query, accept, version)
         except RequestRefused:

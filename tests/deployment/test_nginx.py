@@ -104,6 +104,7 @@ def front(
             "PUBLIC_URL": f"https://{NAME}:{tls}",
             "TRUSTED_PROXIES": "1",
             "GITHUB_WEBHOOK_SECRET": SECRET,
+            "NEAR_MB": "16",
         }
         with serve(settings, room / "web.log") as server:
             web_port = int(server.url.rpartition(":")[2])
@@ -135,6 +136,16 @@ class TestNginx:
         answers = [front.ask("/api/v3/orgs/pallets/repos", headers=headers) for _ in range(2)]
         assert answers[1].headers["X-Cache"] == "HIT"
         assert answers[1].links["next"]["url"].startswith(f"https://{NAME}:{front.port}/api/v3/")
+
+    def test_hits_are_answered_before_flask(self, front: Front) -> None:
+        """Only there is near looked at; it is there once it has subscribed to purges."""
+        headers = {"Authorization": f"Bearer {API_KEY}"}
+
+        def is_near() -> bool:
+            answer = front.ask("/api/v3/repos/pallets/flask", headers=headers)
+            return answer.headers["Cache-Status"].endswith("detail=near")
+
+        wait_for(is_near, "hit from near", 10)
 
     def test_connections_to_web_are_kept(self, front: Front) -> None:
         used = []

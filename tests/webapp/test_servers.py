@@ -24,7 +24,10 @@ from tests.standin.process import StandIn
 
 LIST, DETAIL = "/orgs/pallets/repos", "/repos/pallets/flask"
 KEY, ALICE = f"Bearer {API_KEY}", f"Bearer {ALICE_TOKEN}"
-COMPARED = ("X-Cache", "ETag", "Link", "Content-Encoding", "Content-Length", "Vary", "Location")
+COMPARED = (
+    *("X-Cache", "ETag", "Link", "Content-Encoding", "Content-Length", "Vary", "Location"),
+    *("Strict-Transport-Security", "X-Content-Type-Options"),
+)
 
 # Method, path, Authorization, further headers, JSON: core of what a client does, in this order.
 EXCHANGES: tuple[tuple[str, str, str, dict[str, str], Any], ...] = (
@@ -117,7 +120,7 @@ def transcript(api: str) -> list[dict[str, Any]]:
 @pytest.fixture
 def usual(environ: dict[str, str]) -> dict[str, str]:
     """The base URL is the same for all, so that bodies and ETags are."""
-    public = {"PUBLIC_URL": "http://forewarm.example", "ADMIN_PASSWORD": ADMIN_PASSWORD}
+    public = {"PUBLIC_URL": "https://forewarm.example", "ADMIN_PASSWORD": ADMIN_PASSWORD}
     return {**environ, **public, "LOG_LEVEL": "WARNING"}
 
 

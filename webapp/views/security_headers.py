@@ -1,6 +1,6 @@
 """What every answer tells a browser, as data: nothing of ours runs, is framed or is read elsewhere.
 
-    any answer           nosniff; a hit before Flask has it too (cache/reply.py)
+    any answer           nosniff and transport(); a hit before Flask has them too (hitpath.py)
     any but the mirror's ELSEWHERE; kept by nobody, unless it says how long
     the mirror's own     no page of ours: what isn't JSON may do nothing in our origin
     a page               PAGE; the dashboard's own may run /static's script
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 
+from webapp.cache.reply import BODYLESS
 from webapp.hitpath import PREFIX
 from webapp.settings import Settings
 
@@ -49,6 +50,7 @@ def install(app: Flask, settings: Settings) -> None:
 
     def protected(response: Response) -> Response:
         mirrored = request.path.startswith((f"{PREFIX}/", "/api/graphql")) or request.path == PREFIX
+        is_json = (response.mimetype or "").endswith("json")
         response.headers.update(everywhere)
         if response.mimetype == "text/html":
             response.headers.update(PAGE)
@@ -56,7 +58,7 @@ def install(app: Flask, settings: Settings) -> None:
                 response.headers["Content-Security-Policy"] = DASHBOARD_POLICY
         elif not mirrored:
             response.headers.update(ELSEWHERE)
-        elif not (response.mimetype or "").endswith("json"):
+        elif not is_json and response.status_code not in BODYLESS:  # a 304 stands for what is held
             response.headers["Content-Security-Policy"] = f"{NOTHING}; sandbox"
         if not mirrored:
             response.headers.setdefault("Cache-Control", KEPT_BY_NOBODY)
