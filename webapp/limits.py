@@ -1,7 +1,7 @@
 """How much one client may ask of what costs more than a hit, by a count in Redis.
 
     LIMITS   by view: searches, lookups, reports, what writes or tells others
-    STRANGERS  reads of the mirror that no shelf answers, for callers without key and token
+    STRANGERS  reads of the mirror that GitHub is asked for, by callers without key and token
     GUESSES  wrong passwords and keys of one address, each counted once: whoever keeps sending the
              same old one makes no guess
 
@@ -58,11 +58,16 @@ def limit_of(endpoint: str, *, reads: bool) -> Limit:
 
 
 def network(address: str) -> str:
-    """Who an address stands for: IPv4 itself, of IPv6 its network; what is neither, as it is."""
+    """Who an address stands for: IPv4 itself, of IPv6 its network; what is neither, as it is.
+
+    A socket for both calls an IPv4 peer ::ffff:192.0.2.1: all of them are in one /64.
+    """
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
         return address
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
     if found.version == 4:
         return str(found)
     return str(ipaddress.ip_network((int(found), NETWORK_V6), strict=False))
@@ -80,31 +85,31 @@ class Limits:
 
     def take(self, limit: Limit, client: str) -> None:
         """One more request of `client`."""
-        many, left = self._count(limit, client)
+        many, left, _ = self._count(limit, client)
         if many > limit.most:
             raise _too_many(left)
 
     def check_guesses(self, address: str) -> None:
         """Before a password is looked at: the right one isn't to be told apart by guessing on."""
-        many, left = self._count(GUESSES, network(address), "")
+        many, left, _ = self._count(GUESSES, network(address), "")
         if many >= GUESSES.most:
             raise _too_many(left)
 
     def note_guess(self, address: str, fingerprint: str) -> None:
         """A wrong password or key, by what stands for it."""
-        many, left = self._count(GUESSES, network(address), fingerprint)
-        if many == GUESSES.most:
+        many, left, is_new = self._count(GUESSES, network(address), fingerprint)
+        if is_new and many == GUESSES.most:
             log.warning("%s wrong passwords or keys from %s: refused for now", many, address)
         if many > GUESSES.most:
             raise _too_many(left)
 
-    def _count(self, limit: Limit, client: str, *guess: str) -> tuple[int, int]:
+    def _count(self, limit: Limit, client: str, *guess: str) -> tuple[int, int, bool]:
         key = f"fw:n:{limit.name}:{client}"
         try:
-            many, left = self._script(keys=[key], args=[limit.seconds, *guess])
+            many, left, added = self._script(keys=[key], args=[limit.seconds, limit.most, *guess])
         except StoreUnavailable:
-            return 0, 0
-        return int(many), int(left)
+            return 0, 0, False
+        return int(many), int(left), bool(added)
 
 
 def _too_many(left: int) -> RequestRefused:

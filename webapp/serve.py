@@ -83,8 +83,14 @@ class Ladder:
         self._refreshers = ThreadPoolExecutor(REFRESH_THREADS, thread_name_prefix="refresh")
         self._refresh_room = Semaphore(REFRESH_THREADS + REFRESH_QUEUE)
 
-    def serve(self, wish: Wish, directives: Directives) -> Served:
-        """Raises RequestRefused (504), WaitedTooLong (503), GitHubUnavailable (502)."""
+    def serve(
+        self, wish: Wish, directives: Directives, admit: Callable[[], None] = lambda: None
+    ) -> Served:
+        """Raises RequestRefused (504), WaitedTooLong (503), GitHubUnavailable (502).
+
+        `admit` is called before GitHub is asked while somebody waits; who is refused by it
+        (RequestRefused) has the old answer, if any.
+        """
         read = self._fetcher.read(wish)
         held = self._at_once(wish, directives, read) if read else None
         if held:
@@ -93,8 +99,9 @@ class Ladder:
             raise RequestRefused(504, "Nothing fresh is cached, and only-if-cached was asked for.")
         reason = _reason(directives, read)
         try:
+            admit()
             fetched = self._fetcher.fetch(wish, read)
-        except (GitHubUnavailable, WaitedTooLong) as error:
+        except (GitHubUnavailable, RequestRefused, WaitedTooLong) as error:
             return self._grace_or_raise(wish, read, reason, error)
         limited = fetched.answer if fetched.answer and fetched.answer.limited else None
         if limited and (grace := self._grace(wish, read, reason, fetched.status)):

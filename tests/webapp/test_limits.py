@@ -100,6 +100,19 @@ def test_no_guess_lies_in_redis_as_it_was(forewarm: Forewarm) -> None:
     assert b"password" not in held
 
 
+def test_guesses_without_end_fill_no_memory(forewarm: Forewarm) -> None:
+    statuses(forewarm, DETAIL, *[f"fwk_guessed-key-00000000{each}" for each in range(10, 40)])
+    assert forewarm.services.redis.scard(f"fw:n:guesses:{HERE}") == limits.GUESSES.most + 1
+
+
+def test_whoever_guesses_too_much_is_told_of_once(
+    forewarm: Forewarm, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = [f"fwk_guessed-key-000000000{each}" for each in range(3)]
+    statuses(forewarm, DETAIL, *wrong, *wrong)
+    assert caplog.text.count("wrong passwords or keys") == 1
+
+
 def test_strangers_spend_so_many_of_githubs_answers_and_any_number_of_hits(
     forewarm: Forewarm,
 ) -> None:
@@ -107,6 +120,25 @@ def test_strangers_spend_so_many_of_githubs_answers_and_any_number_of_hits(
     assert [ask(forewarm, path).status_code for path in asked] == [200, 200, 429]
     assert statuses(forewarm, DETAIL, *[""] * 5) == [200] * 5
     assert ask(forewarm, asked[2], peer=THERE).status_code == 200
+
+
+def test_no_shelf_of_a_strangers_is_limited_without_the_hit_path_either(
+    forewarm: Forewarm, applications: Applications
+) -> None:
+    alone = applications(ADMIN_PASSWORD=ADMIN_PASSWORD, API_KEYS=KEYS, HITPATH="off")
+    assert statuses(alone, DETAIL, *[""] * 9) == [200] * 9
+
+
+def test_a_stranger_who_asked_too_much_has_the_old_answer_where_there_is_one(
+    forewarm: Forewarm,
+) -> None:
+    ask(forewarm, DETAIL)
+    ask(forewarm, "/api/v3/repos/pallets/click")
+    forewarm.services.purger.purge(["repo:pallets/flask"], hard=False, cause="operator")
+    answer = ask(forewarm, DETAIL)
+    assert (answer.status_code, answer.headers["X-Cache"]) == (200, "GRACE")
+    forewarm.services.purger.purge(["repo:pallets/flask"], hard=True, cause="operator")
+    assert ask(forewarm, DETAIL).status_code == 429
 
 
 def test_this_machines_operator_is_not_limited(
@@ -130,9 +162,13 @@ def test_without_redis_nothing_is_limited() -> None:
         (HERE, HERE),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.1", HERE),
+        ("::ffff:c000:201", HERE),
         ("", ""),
         ("unix:", "unix:"),
     ],
 )
-def test_an_ipv6_network_is_one_client(address: str, stands_for: str) -> None:
+def test_an_ipv6_network_is_one_client_and_an_ipv4_address_however_written(
+    address: str, stands_for: str
+) -> None:
     assert network(address) == stands_for

@@ -101,14 +101,16 @@ class Guard:
         """Whose eyes the mirror answers with. Raises RequestRefused (401, 429)."""
         authorization = request.headers.get("Authorization", "")
         try:
-            caller = self._callers.identify(authorization)
+            return self._callers.identify(authorization)
         except RequestRefused:
             if authorization:
                 self._note_guess(authorization)
             raise
+
+    def admit(self, caller: Caller) -> None:
+        """Before GitHub is asked for what no shelf answers. Raises RequestRefused (429)."""
         if caller.scope.kind == "public":
             self._limits.take(STRANGERS, network(request.remote_addr or ""))
-        return caller
 
     def base_url(self) -> str:
         """Where links point: PUBLIC_URL, or on a loopback bind the Host that was asked."""

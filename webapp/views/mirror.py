@@ -57,7 +57,7 @@ def blueprint(services: Services, guard: Guard) -> Blueprint:
         _check_allowed(caller, target)
         base_url = guard.base_url() + PREFIX
         if request.method in READS:
-            return _read(services, caller, target, base_url)
+            return _read(services, guard, caller, target, base_url)
         return _write(services, caller, target, base_url)
 
     views.add_url_rule(PREFIX, view_func=mirror, **rules)  # type: ignore[arg-type]
@@ -87,7 +87,9 @@ def _check_allowed(caller: Caller, target: Target) -> None:
         raise RequestRefused(403, "This needs a GitHub token of your own.")
 
 
-def _read(services: Services, caller: Caller, target: Target, base_url: str) -> Response:
+def _read(
+    services: Services, guard: Guard, caller: Caller, target: Target, base_url: str
+) -> Response:
     if target.path in FREE and caller.token is None:
         return json_response(services.client.rate_limit(caller.scope))
     began = time.perf_counter()
@@ -95,7 +97,8 @@ def _read(services: Services, caller: Caller, target: Target, base_url: str) -> 
     services.client.keep_allowance(asker, time.time())
     wish = Wish.of(target, asker, base_url)
     try:
-        served = services.ladder.serve(wish, _directives(services.settings.honour_no_cache))
+        directives = _directives(services.settings.honour_no_cache)
+        served = services.ladder.serve(wish, directives, lambda: guard.admit(caller))
     except ForewarmError as error:
         _announce(services, wish, Outcome.ERROR, str(error), began)
         raise
