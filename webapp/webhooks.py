@@ -99,8 +99,10 @@ class Webhooks:
             raise RequestRefused(
                 401, "GITHUB_WEBHOOK_SECRET is not set: no delivery can be verified."
             )
-        if not signature:
-            raise RequestRefused(401, "X-Hub-Signature-256 is missing: set the webhook's secret.")
+        if not events.is_signature(signature):
+            raise RequestRefused(
+                401, "X-Hub-Signature-256 is missing or no signature: set the webhook's secret."
+            )
         return self._secret
 
     def receive(self, body: bytes, envelope: Envelope) -> Receipt:

@@ -17,7 +17,9 @@ from tests.standin.process import StandIn
 from tests.webapp.lasting import lasting_environ
 
 THREADS = 8
-POST = "POST /webhooks/github HTTP/1.1\r\nHost: {host}\r\nX-Hub-Signature-256: sha256=0\r\n"
+SIGNATURE = "sha256=" + "0" * 64
+"""Of the right shape: without one nothing is read."""
+POST = "POST /webhooks/github HTTP/1.1\r\nHost: {host}\r\nX-Hub-Signature-256: {signature}\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +38,12 @@ def server(
 def opened(server: Server, text: str) -> socket.socket:
     address = urlsplit(server.url)
     sock = socket.create_connection((address.hostname or "", address.port or 80), 5)
-    sock.sendall(text.format(host=address.netloc).encode())
+    sock.sendall(text.format(host=address.netloc, signature=SIGNATURE).encode())
     return sock
 
 
 def webhook(server: Server) -> int:
-    headers = {"X-Hub-Signature-256": "sha256=0"}
+    headers = {"X-Hub-Signature-256": SIGNATURE}
     return requests.post(
         f"{server.url}/webhooks/github", b"{}", headers=headers, timeout=10
     ).status_code

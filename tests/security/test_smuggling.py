@@ -80,7 +80,8 @@ def statuses(url: str, data: bytes) -> list[int]:
 
 READ = b"GET " + HIDDEN.encode().join([b"/api/v3", b" HTTP/1.1\r\nHost: <host>\r\n"])
 READ += KEY + b"\r\n\r\n"
-POST = b"POST /webhooks/github HTTP/1.1\r\nHost: <host>\r\nX-Hub-Signature-256: sha256=0\r\n"
+POST = b"POST /webhooks/github HTTP/1.1\r\nHost: <host>\r\n"
+POST += b"X-Hub-Signature-256: sha256=" + b"0" * 64 + b"\r\n"  # without one nothing is read
 GET = b"GET " + DETAIL + b" HTTP/1.1\r\nHost: <host>\r\n" + KEY + b"\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 LENGTH = b"Content-Length: %d\r\n"

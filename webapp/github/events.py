@@ -31,6 +31,7 @@ Payload = Mapping[str, Any]
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 SIGNATURE = "sha256="
+_SIGNATURE = re.compile(rf"{SIGNATURE}[0-9a-f]{{64}}")
 
 _LOGIN = re.compile(r"[a-z0-9._-]{1,100}")
 _FULL_NAME = re.compile(r"[a-z0-9._-]{1,100}/[a-z0-9._-]{1,100}")
@@ -173,6 +174,11 @@ def lag_of(event: str, payload: Payload, now: float) -> float | None:
     if isinstance(happened, int) and not isinstance(happened, bool):  # pushes give numbers
         return max(0.0, now - happened)
     return None
+
+
+def is_signature(text: str) -> bool:
+    """Whether it can be any body's, which `verify` tells."""
+    return _SIGNATURE.fullmatch(text) is not None
 
 
 def verify(secret: Secret, body: bytes, signature: str) -> None:

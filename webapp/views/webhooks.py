@@ -1,7 +1,7 @@
 """POST /webhooks/github: 202; 401 bad or no signature; 400 malformed; 413 over BODY_MAX; 503.
 
-What has no signature is refused unread; bodies are read by a quarter of the threads at most:
-whoever knows the address may send one. What is refused changes nothing and is kept nowhere.
+What has nothing like a signature is refused unread; bodies are read by a quarter of the threads at
+most: whoever knows the address may send one. What is refused changes nothing and is kept nowhere.
 """
 
 from __future__ import annotations
