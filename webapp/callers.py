@@ -19,6 +19,7 @@ from webapp.settings import Settings
 
 KEY_PREFIX = "fwk_"
 KNOWN_MAX = 1_000  # headers with keys of ours: a key can be sent in many ways
+KNOWN_LENGTH_MAX = 200  # characters
 TOKEN_MAX = 4_096  # characters; GitHub's longest have about 520
 BAD_CREDENTIALS = "Bad credentials"
 
@@ -66,12 +67,18 @@ class Callers:
             caller = self.key_holder(token)
             if caller is None:
                 raise RequestRefused(401, BAD_CREDENTIALS)
-            # Keys of ours only, which are in memory anyway; a caller's own token never is.
-            if len(self._known) >= KNOWN_MAX:
-                self._known.clear()
-            self._known[authorization] = caller
+            self._remember(authorization, caller)
             return caller
         return Caller(token_scope(token, self._secret_key), Secret(token))
+
+    def _remember(self, authorization: str, caller: Caller) -> None:
+        """Keys of ours only, which are in memory anyway; a caller's own token never is, and Basic
+        has room for one beside a key."""
+        if len(authorization) > KNOWN_LENGTH_MAX or authorization[:5].lower() == "basic":
+            return
+        if len(self._known) >= KNOWN_MAX:
+            self._known.clear()
+        self._known[authorization] = caller
 
     def key_holder(self, key: str) -> Caller | None:
         """Who holds this key of ours. Found by digest: no comparison leaks how much matched."""

@@ -166,6 +166,28 @@ def test_a_caller_never_prints_its_token() -> None:
     assert ALICE_TOKEN not in f"{caller!r} {caller}"
 
 
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        basic(f"{ALICE_TOKEN}:{KEY}"),
+        basic(f"{ALICE_TOKEN}:{KEY}").replace("Basic", "bASIC"),
+        basic(f"{'x' * 8_000}:{KEY}"),
+        f"Bearer{' ' * 200}{KEY}",
+    ],
+)
+def test_of_a_key_holder_nothing_but_a_key_is_remembered(authorization: str) -> None:
+    callers = made()
+    assert callers.identify(authorization).name == "dashboards"
+    assert authorization not in callers._known
+
+
+def test_a_key_holder_is_remembered() -> None:
+    callers = made()
+    first = callers.identify(f"Bearer {KEY}")
+    assert callers.identify(f"Bearer {KEY}") is first
+    assert set(callers._known) == {f"Bearer {KEY}"}
+
+
 def test_an_anonymous_caller_has_the_scope_that_is_set() -> None:
     assert made().identify("").scope == PUBLIC
     assert made(ANONYMOUS_SCOPE="service").identify("").scope == SERVICE
