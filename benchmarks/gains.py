@@ -32,8 +32,8 @@ from benchmarks.serving import Ground, granian, ground, gunicorn, running
 from benchmarks.stores import own_stores
 from script.ports import free_port
 from webapp.db.catalog_writes import catalog_upsert
-from webapp.harvest_batch import ROWS
-from webapp.sights import rows_seen
+from webapp.harvesting.batch import ROWS
+from webapp.harvesting.sights import rows_seen
 
 GITHUB_MS = 50.0
 FRESH, SHORT = 3 * 3_600, 2  # seconds fresh

@@ -36,9 +36,9 @@ from tests.standin.accounts import SERVICE_TOKEN
 from tests.standin.process import StandIn
 from webapp.db.catalog_writes import RepositorySight, catalog_upsert
 from webapp.db.seed import WORD_SHARES, WORDS
-from webapp.harvest import Harvest
-from webapp.harvest_batch import ROWS
-from webapp.sights import rows_seen
+from webapp.harvesting.batch import ROWS
+from webapp.harvesting.harvest import Harvest
+from webapp.harvesting.sights import rows_seen
 
 HELD = {Effort.FULL: 1_000_000, Effort.QUICK: 50_000}
 DAYS = {Effort.FULL: 5, Effort.QUICK: 1}

@@ -12,14 +12,14 @@ from datetime import UTC
 import click
 from flask import Flask
 
-from webapp.command_errors import errors_as_lines
+from webapp.commands.errors import errors_as_lines
+from webapp.commands.explain import explain
+from webapp.commands.purge import purge
+from webapp.commands.warm import warm, watch
 from webapp.db import migrate
 from webapp.db.seed import Progress, seed
 from webapp.doctor.command import doctor
-from webapp.explain_command import explain
-from webapp.purge_command import purge
 from webapp.settings import database_url_from_env
-from webapp.warm_commands import warm, watch
 
 
 def register(app: Flask) -> None:

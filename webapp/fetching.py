@@ -26,7 +26,7 @@ from webapp.github.asker import Asker
 from webapp.github.client import Client
 from webapp.github.entries import Finisher, nowhere, shows_private
 from webapp.github.session import DEADLINE
-from webapp.harvest import Harvest
+from webapp.harvesting.harvest import Harvest
 from webapp.outcome import Outcome
 from webapp.policy import match
 from webapp.shares import Shares

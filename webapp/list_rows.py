@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 
 from webapp.errors import StoreUnavailable
-from webapp.harvest_batch import Changes
+from webapp.harvesting.batch import Changes
 from webapp.purging import Purger
 
 log = logging.getLogger(__name__)

@@ -23,9 +23,13 @@ from webapp.cache.results import Results
 from webapp.cache.store import Store
 from webapp.callers import Callers
 from webapp.catalog.catalog import Catalog
+from webapp.changes.feeds import Feeds
+from webapp.changes.invalidation import Invalidation
+from webapp.changes.redelivery import Redelivery
+from webapp.changes.refetching import Refetching
+from webapp.changes.webhooks import Webhooks
 from webapp.db.pool import Database
 from webapp.demand import Demand
-from webapp.feeds import Feeds
 from webapp.fetching import Fetcher
 from webapp.github.archive import Archive
 from webapp.github.budget import Budget
@@ -36,18 +40,15 @@ from webapp.github.etags import Formula
 from webapp.github.exchange import Exchange
 from webapp.github.ledger.points import Points
 from webapp.github.outage import Outage
-from webapp.harvest import Harvest
+from webapp.harvesting.harvest import Harvest
 from webapp.hitpath import PREFIX
 from webapp.hosts import Hosts
-from webapp.invalidation import Invalidation
 from webapp.jobs import Jobs
 from webapp.limits import Limits
 from webapp.list_rows import ListRows
 from webapp.policy import Periods
 from webapp.purging import Purger
 from webapp.queues import Queues
-from webapp.redelivery import Redelivery
-from webapp.refetching import Refetching
 from webapp.serve import Ladder
 from webapp.settings import Settings
 from webapp.shares import Shares
@@ -73,7 +74,6 @@ from webapp.version import VERSION
 from webapp.warming.runs import Runs
 from webapp.warming.warmer import Warmer
 from webapp.watches import Watches
-from webapp.webhooks import Webhooks
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)

@@ -10,10 +10,10 @@ import logging
 
 import dramatiq
 
+from webapp.changes.feeds import Feeds
+from webapp.changes.redelivery import Redelivery
+from webapp.changes.refetching import Refetching
 from webapp.errors import GitHubUnavailable, StoreUnavailable
-from webapp.feeds import Feeds
-from webapp.redelivery import Redelivery
-from webapp.refetching import Refetching
 from workers.broker import JobBroker
 
 QUEUE = "upkeep"

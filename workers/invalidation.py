@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dramatiq
 
-from webapp.invalidation import PURGE_LISTS, Invalidation
+from webapp.changes.invalidation import PURGE_LISTS, Invalidation
+from webapp.changes.refetching import Refetching
+from webapp.changes.webhooks import LOOK, Webhooks
 from webapp.purging import AGAIN, Purger
-from webapp.refetching import Refetching
-from webapp.webhooks import LOOK, Webhooks
 from workers.broker import JobBroker
 
 QUEUE = "invalidation"

@@ -14,12 +14,12 @@ from datetime import UTC, datetime, timedelta
 
 import dramatiq
 
+from webapp.changes.webhooks import KEPT as DELIVERIES_KEPT
 from webapp.db import audit, catalog_writes, deliveries, queries, statement_statistics, traces
 from webapp.db.pool import Database
 from webapp.db.statements import Connection
 from webapp.errors import DatabaseUnavailable
 from webapp.purging import REPLAYED
-from webapp.webhooks import KEPT as DELIVERIES_KEPT
 from workers.broker import JobBroker
 
 QUEUE = "upkeep"

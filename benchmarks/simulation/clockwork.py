@@ -20,13 +20,13 @@ from benchmarks.simulation.world import MINUTE, Event, World
 from tests.standin.process import StandIn
 from tests.standin.receiver import Receiver
 from webapp.app import create_app
+from webapp.changes.webhooks import Envelope
 from webapp.errors import OutOfBudget
 from webapp.github.budget import Budget
 from webapp.secret import Secret
 from webapp.serve import REFRESH_QUEUE, REFRESH_THREADS
 from webapp.services import Services
 from webapp.settings import Settings
-from webapp.webhooks import Envelope
 from workers import invalidation, warming
 from workers.broker import JobBroker
 from workers.timetable import TIMETABLE

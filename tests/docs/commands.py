@@ -27,7 +27,7 @@ MAY_EXIT = {
 """Exit codes of command lines, where 0 isn't the only one that will do."""
 
 PARSED: dict[tuple[str, ...], str] = {
-    ("script/flask", "warm"): "waits for a worker; tests/webapp/test_warm_commands.py runs it",
+    ("script/flask", "warm"): "waits for a worker; tests/webapp/commands/test_warm.py runs it",
 }
 """Command lines whose arguments are parsed, and the reason why no more is done."""
 

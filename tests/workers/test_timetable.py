@@ -8,7 +8,8 @@ import subprocess
 import sys
 
 from tests.workers.processes import ROOT
-from webapp import invalidation, purging, webhooks
+from webapp import purging
+from webapp.changes import invalidation, webhooks
 from webapp.warming import runs
 from workers.timetable import TIMETABLE
 

@@ -10,8 +10,8 @@ from webapp.db.pool import Database
 from webapp.github.batch import Batches
 from webapp.github.client import Client
 from webapp.github.credentials import Credentials
-from webapp.harvest import Harvest
-from webapp.harvest_batch import Changes
+from webapp.harvesting.batch import Changes
+from webapp.harvesting.harvest import Harvest
 from webapp.policy import Periods
 from webapp.serve import Ladder
 from webapp.shares import Shares

@@ -29,7 +29,7 @@ from webapp.errors import DatabaseUnavailable, ForewarmError
 from webapp.github.asker import Asker
 from webapp.github.batch import Batch, Batches, Found
 from webapp.github.session import DEADLINE
-from webapp.harvest import Harvest
+from webapp.harvesting.harvest import Harvest
 from webapp.policy import REPO, Periods, match
 from webapp.shares import Shares
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
+from webapp.changes.webhooks import Envelope
 from webapp.errors import RequestRefused, WaitedTooLong
 from webapp.services import Services
 from webapp.views.bodies import read_body
 from webapp.views.responses import json_response
-from webapp.webhooks import Envelope
 
 BODY_MAX = 25 * 1024 * 1024  # bytes; GitHub sends nothing larger
 

@@ -12,10 +12,10 @@ from click.testing import CliRunner
 from script.embedded import Postgres
 from tests.webapp.db.catalog_filled import Conn, catalog
 from webapp.cli import database
+from webapp.commands.explain import explain as command
 from webapp.db import statements
 from webapp.db.explain import Explained, explain, plan_lines, verdict
 from webapp.db.seed import seed
-from webapp.explain_command import explain as command
 from webapp.secret import Secret
 
 

@@ -11,8 +11,8 @@ from script.embedded import Postgres, Valkey
 from tests.serving import Forewarm
 from tests.standin.process import StandIn
 from tests.webapp.lasting import Applications, lasting_applications, recovered
+from webapp.changes.feeds import MISSING_FOR, Feeds
 from webapp.errors import GitHubUnavailable, OutOfBudget
-from webapp.feeds import MISSING_FOR, Feeds
 from webapp.signals import purged
 from webapp.watches import Watches
 
@@ -221,7 +221,7 @@ def test_a_repository_of_a_watched_organisation_needs_no_feed_of_its_own(
 def test_a_round_is_no_longer_than_a_minutes_calls_allow(
     forewarm: Forewarm, clock: Clock, github: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webapp.feeds.MOST", 2)
+    monkeypatch.setattr("webapp.changes.feeds.MOST", 2)
     names = ("pallets/flask", "pallets/jinja", "pallets/click")
     services = forewarm.services
     watches = Watches(names, services.database)

@@ -13,9 +13,9 @@ from tests.standin.receiver import Receiver
 from tests.webapp.github.app.installed import Process, app_environ, processes, public_pem
 from tests.webapp.lasting import Applications, lasting_applications
 from tests.workers.processes import wait_for
+from webapp.changes.redelivery import DAY, PATH, TIMES, Redelivery, missing
 from webapp.github.credentials import Credentials
 from webapp.github.hook_deliveries import HookDelivery
-from webapp.redelivery import DAY, PATH, TIMES, Redelivery, missing
 
 DELIVERIES = "/app/hook/deliveries"
 NOBODY = "http://127.0.0.1:9/"

@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from webapp.changes.invalidation import Invalidation
 from webapp.db import deliveries
 from webapp.db.deliveries import Delivery
 from webapp.db.pool import Database
@@ -32,7 +33,6 @@ from webapp.errors import (
 )
 from webapp.github import events
 from webapp.github.events import Purges
-from webapp.invalidation import Invalidation
 from webapp.jobs import Jobs
 from webapp.purging import Purger
 from webapp.secret import Secret

@@ -9,7 +9,7 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from webapp.command_errors import errors_as_lines
+from webapp.commands.errors import errors_as_lines
 from webapp.db.warming_runs import Run
 from webapp.errors import BrokerUnavailable
 from webapp.services import Services

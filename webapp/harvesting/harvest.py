@@ -29,10 +29,10 @@ from webapp.db.pool import Database
 from webapp.db.statements import Connection
 from webapp.errors import DatabaseUnavailable
 from webapp.github.answer import Answer
-from webapp.harvest_batch import Batch, Changes, Effect
+from webapp.harvesting.batch import Batch, Changes, Effect
+from webapp.harvesting.sights import Seen, rows_seen, shows_sights, sights
 from webapp.lasting import lasting
 from webapp.policy import ORG, REPO, match
-from webapp.sights import Seen, rows_seen, shows_sights, sights
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from tests.serving import Forewarm
 from tests.standin.process import StandIn
 from tests.webapp.delivering import SECRET, deliver, forget_deliveries, named, post, rows
 from tests.webapp.lasting import Applications, lasting_applications
-from webapp import webhooks
+from webapp.changes import webhooks
 from webapp.signals import purged, webhook_received
 
 DETAIL = "/repos/pallets/flask"

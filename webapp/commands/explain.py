@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import click
 import orjson
 
-from webapp.command_errors import errors_as_lines
+from webapp.commands.errors import errors_as_lines
 from webapp.db import explain as plans
 from webapp.db.conninfo import ConnectionPlan
 from webapp.db.explain import Explained

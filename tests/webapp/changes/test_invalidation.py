@@ -18,8 +18,8 @@ from tests.webapp.delivering import SECRET, deliver, forget_deliveries, named
 from tests.webapp.lasting import Applications, lasting_applications
 from webapp.cache.entry import State, decode, encode
 from webapp.cache.keys import JSON_MEDIA, SERVICE, Target, entry_key, tag_key
+from webapp.changes.invalidation import PAUSE, READS_LAG
 from webapp.github.events import Purges
-from webapp.invalidation import PAUSE, READS_LAG
 from webapp.policy import match
 from webapp.signals import purged
 

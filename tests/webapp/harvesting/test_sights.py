@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from webapp.sights import owner, repository, rows_seen, shows_sights, sights
+from webapp.harvesting.sights import owner, repository, rows_seen, shows_sights, sights
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 ROW: dict[str, Any] = {

@@ -26,6 +26,7 @@ import orjson
 
 from webapp.cache.connection import Connection
 from webapp.cache.keys import SERVICE, canonical_target
+from webapp.changes.invalidation import Invalidation
 from webapp.errors import (
     CredentialRefused,
     DatabaseUnavailable,
@@ -38,7 +39,6 @@ from webapp.github.client import Client
 from webapp.github.events import Purges
 from webapp.github.feed_events import PAGE, news, purges_of_entries
 from webapp.github.limits import Lane
-from webapp.invalidation import Invalidation
 from webapp.watches import ORG, OWNER, REPO, USER, Watch, Watches
 
 log = logging.getLogger(__name__)

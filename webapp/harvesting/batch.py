@@ -15,7 +15,7 @@ from webapp.db import catalog_writes
 from webapp.db.catalog_writes import ChangedRepository, OwnerSight, RepositorySight
 from webapp.db.statements import Connection
 from webapp.errors import RowsRefused
-from webapp.sights import Seen
+from webapp.harvesting.sights import Seen
 
 log = logging.getLogger(__name__)
 

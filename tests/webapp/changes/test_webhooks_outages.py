@@ -15,7 +15,7 @@ from script.embedded import Postgres, Valkey
 from tests.serving import Forewarm, ForewarmFactory
 from tests.standin.process import StandIn
 from tests.webapp.delivering import SECRET, deliver, named, rows
-from webapp import webhooks
+from webapp.changes import webhooks
 from webapp.errors import BrokerUnavailable
 
 DETAIL = "/repos/pallets/flask"

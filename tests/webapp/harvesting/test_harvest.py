@@ -26,9 +26,9 @@ from webapp.db.catalog_search import catalog_search
 from webapp.db.pool import Database
 from webapp.errors import DatabaseUnavailable
 from webapp.github.answer import Answer
-from webapp.harvest import Harvest
-from webapp.harvest_batch import Batch, Changes
-from webapp.sights import Seen
+from webapp.harvesting.batch import Batch, Changes
+from webapp.harvesting.harvest import Harvest
+from webapp.harvesting.sights import Seen
 
 FLASK = "/repos/pallets/flask"
 
@@ -347,7 +347,7 @@ def test_a_purge_has_room_where_answers_have_none(
 def test_purges_without_room_are_noted_as_one_of_everything(
     app: Forewarm, harvest: Harvest, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webapp.harvest.EFFECTS_MOST", 3)
+    monkeypatch.setattr("webapp.harvesting.harvest.EFFECTS_MOST", 3)
     app.get(FLASK)
     assert not held(app, "pallets/flask").purged
     postgres.stop()
@@ -390,8 +390,8 @@ def test_the_note_of_everything_outlasts_a_broken_connection(
     """The batch is written again, with the moment that it took."""
     app.get(FLASK)
     assert not held(app, "pallets/flask").purged
-    monkeypatch.setattr("webapp.harvest.EFFECTS_MOST", 0)
-    monkeypatch.setattr("webapp.harvest.RETRY_EVERY", 0.01)
+    monkeypatch.setattr("webapp.harvesting.harvest.EFFECTS_MOST", 0)
+    monkeypatch.setattr("webapp.harvesting.harvest.RETRY_EVERY", 0.01)
     with broken_once(app):
         purge_of(harvest, "repo:pallets/flask")
         harvest.offer(FLASK, b"null", time.time())  # a sight of nothing: the thread begins

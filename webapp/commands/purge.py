@@ -8,7 +8,7 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from webapp.command_errors import errors_as_lines
+from webapp.commands.errors import errors_as_lines
 from webapp.purging import TAG, tag_of
 from webapp.services import Services
 
