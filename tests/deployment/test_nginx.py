@@ -82,7 +82,8 @@ def recipe(room: Path, tls: int, plain: int, web: int) -> Path:
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     main.write_text(
-        f"daemon off;\nworker_processes 1;\npid {room}/pid;\nerror_log {room}/error.log;\n"
+        # One process, of who tests: a worker of another user couldn't keep bodies in this folder.
+        f"daemon off;\nmaster_process off;\npid {room}/pid;\nerror_log {room}/error.log;\n"
         f"events {{}}\nhttp {{\n    access_log off;\n{temporary}{text}\n}}\n"
     )
     return main
@@ -94,9 +95,6 @@ def front(
 ) -> Iterator[Front]:
     assert NGINX is not None
     room = tmp_path_factory.mktemp("nginx")
-    room.chmod(0o755)
-    for parent in room.parents[:2]:
-        parent.chmod(0o755)
     with lasting_environ(valkey, postgres, standin, "nginx") as environ:
         tls = free_port()
         settings = {

@@ -110,9 +110,16 @@ def beats_since(jobs: Jobs, moment: float) -> bool:
 
 def work_off(broker: JobBroker, queue: str = "upkeep") -> None:
     """Do all that is in a queue, delayed jobs included, in a worker of this process."""
+    with working(broker):
+        broker.join(queue, interval=5, timeout=10_000)
+
+
+@contextmanager
+def working(broker: JobBroker) -> Iterator[None]:
+    """A worker in this process."""
     worker = Worker(broker, worker_timeout=20, worker_threads=2)
     worker.start()
     try:
-        broker.join(queue, interval=5, timeout=10_000)
+        yield
     finally:
         worker.stop()

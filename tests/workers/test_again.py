@@ -281,7 +281,13 @@ def test_an_attempt_tells_how_long_it_waited_to_start(
 
 def test_what_runs_is_listed_with_its_worker(broker: JobBroker, jobs: Jobs, queues: Queues) -> None:
     seen: list[Any] = []
-    actor(broker, lambda: seen.append(queues.state()))
+
+    def look() -> None:
+        # Another of its threads lists the worker, perhaps after this job has begun.
+        wait_for(lambda: queues.state().workers, "worker in the list")
+        seen.append(queues.state())
+
+    actor(broker, look)
     job = jobs.enqueue("work", "upkeep")
     work_off(broker)
     (state,) = seen

@@ -65,8 +65,8 @@ def test_a_finished_job_leaves_nothing_behind(
     wait_for(lambda: not store.exists(f"{NAMESPACE}:upkeep.msgs"), "acknowledgement")
 
 
-def test_an_unknown_job_is_kept_as_a_dead_letter(
+def test_an_unknown_job_waits_for_a_worker_that_knows_it(
     worker: Process, jobs: Jobs, store: redis.Redis
 ) -> None:
     jobs.enqueue("nobody", "upkeep")
-    wait_for(lambda: store.zcard(f"{NAMESPACE}:upkeep.XQ") == 1, "dead letter")
+    wait_for(lambda: store.hlen(f"{NAMESPACE}:upkeep.DQ.msgs") == 1, "delayed job")
