@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,7 +148,7 @@ def serve(environ: Mapping[str, str], log: Path, workers: int = 1) -> Iterator[S
         process = subprocess.Popen(command, cwd=ROOT, env=own, stdout=out, stderr=out)
     server = Server(f"http://127.0.0.1:{port}", process)
     try:
-        wait_ready(server, log)
+        wait_ready(server, log, workers)
         yield server
     finally:
         process.send_signal(signal.SIGTERM)
@@ -159,15 +159,18 @@ def serve(environ: Mapping[str, str], log: Path, workers: int = 1) -> Iterator[S
             process.wait()
 
 
-def wait_ready(server: Server, log: Path) -> None:
-    """Until it answers; AssertionError with its log where it doesn't within 20 s."""
+def wait_ready(server: Server, log: Path, workers: int = 0) -> None:
+    """Until it answers, and so many workers have started: one that is told to stop while it starts
+    never does. AssertionError with its log where they haven't within 20 s."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and server.process.poll() is None:
-        try:
-            if requests.get(f"{server.url}/healthz", timeout=1).ok:
+        with suppress(requests.ConnectionError, requests.Timeout):
+            if (
+                requests.get(f"{server.url}/healthz", timeout=1).ok
+                and log.read_bytes().count(b"Started worker-") >= workers
+            ):
                 return
-        except (requests.ConnectionError, requests.Timeout):
-            time.sleep(0.02)
+        time.sleep(0.02)
     raise AssertionError(f"the server is not ready:\n{log.read_text()}")
 
 

@@ -3,7 +3,8 @@
 Migrations are run once a session: a test's database is a copy of one that has them.
 
 Policy: nothing is mocked. A test may kill, pause or stop a store; whoever asks next gets a running
-one. Data lives in a directory of its own in the system's temporary one and goes with the session.
+one. Data lives in a directory of its own, in memory where there is room and else in the system's
+temporary one, and goes with the session.
 """
 
 from __future__ import annotations
@@ -25,13 +26,16 @@ from webapp.db.migrate import upgrade
 from webapp.secret import Secret
 
 MIGRATED = "migrated"
+MEMORY = Path("/dev/shm")
+ROOM = 4 * 2**30  # bytes
 _databases = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
 def store_directory() -> Iterator[Path]:
     """A directory that a store's unprivileged account can enter when the tests run as root."""
-    directory = Path(tempfile.mkdtemp(prefix="forewarm-tests-"))
+    in_memory = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
+    directory = Path(tempfile.mkdtemp(prefix="forewarm-tests-", dir=MEMORY if in_memory else None))
     directory.chmod(0o755)
     yield directory
     shutil.rmtree(directory)
