@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 from webapp.cache.connection import Connection
@@ -14,7 +15,9 @@ from webapp.telemetry.readings import Readings
 from webapp.telemetry.rollup import RollUp
 from webapp.telemetry.windows import Windows
 
-NOON = 1_795_392_000.0  # a whole hour
+DAY = 86_400
+NOON = (time.time() // DAY + 2) * DAY
+"""A whole day's first moment, ahead of Redis' clock, by which windows end: else they were over."""
 
 
 @dataclass
