@@ -86,6 +86,11 @@ class Purger:
         self._redis_missed: list[Purge] = []
         self._archive_missed: list[Purge] = []
         self._sweeping = False
+        self._ended = threading.Event()
+
+    def close(self) -> None:
+        """Try nothing again: the process ends."""
+        self._ended.set()
 
     def purge(self, tags: Sequence[str], *, hard: bool, cause: str, detail: str = "") -> int:
         """Tags written, or noted to be. Raises StoreUnavailable where neither could be done."""
@@ -251,7 +256,8 @@ class Purger:
     def _sweep(self) -> None:
         """Delete from the archive what PostgreSQL wasn't there to delete."""
         while True:
-            time.sleep(RETRY_EVERY)
+            if self._ended.wait(RETRY_EVERY):
+                return
             with self._lock:
                 missed, self._archive_missed = deque(self._archive_missed), []
             try:

@@ -128,6 +128,7 @@ class Services:
         self.recorder.stop(self)
         self.measuring.stop()
         self.near.close()
+        self.purger.close()
         self.catalog.close()
         self.ladder.close()
         self.harvest.close()

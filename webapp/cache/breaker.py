@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable
 
 import redis
@@ -51,7 +50,12 @@ class Breaker:
         self._probe = probe
         self._every = every
         self._lock = threading.Lock()
+        self._ended = threading.Event()
         self._pid = 0
+
+    def end(self) -> None:
+        """No more is probed."""
+        self._ended.set()
 
     def trip(self, error: Exception) -> None:
         """Open, and start one probe; what is open stays so until another probe has got through."""
@@ -76,7 +80,8 @@ class Breaker:
                 if not takes_nothing(error):
                     # A bug, perhaps; but who stops probing serves without Redis for ever.
                     log.error("probing Redis: %s", error)  # noqa: TRY400 - one line a probe
-                time.sleep(self._every)
+                if self._ended.wait(self._every):
+                    return
             else:
                 if self._closed(trips):
                     break

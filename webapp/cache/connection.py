@@ -180,7 +180,8 @@ class Connection(redis.Redis):
         return "<Connection to Redis>"
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and look for a lost Redis no longer."""
+        self.breaker.end()
         super().close()
         self.connection_pool.disconnect()
         self._plain.close()

@@ -68,3 +68,14 @@ def test_what_fails_while_a_probe_is_under_way_needs_another(probe: Probe) -> No
     assert breaker.refused()
     probe.end()
     assert until_closed(breaker)
+
+
+def test_once_ended_nobody_probes(probe: Probe) -> None:
+    breaker = Breaker(probe, every=WAIT)
+    breaker.trip(LOST)
+    assert probe.begins()
+    (thread,) = (each for each in threading.enumerate() if each.name == "redis-probe")
+    probe.end(LOST)
+    breaker.end()
+    thread.join(WAIT / 2)
+    assert not thread.is_alive()
