@@ -179,12 +179,10 @@ def busy(valkey: Valkey) -> Iterator[None]:
 
 
 Fault = Callable[[Valkey], AbstractContextManager[None]]
-TAKES_A_CORE = pytest.param(busy, marks=pytest.mark.alone)
 
 
-@pytest.mark.parametrize(
-    "fault", [killed, hung, replica, unable_to_save, TAKES_A_CORE, full, evicting]
-)
+@pytest.mark.alone
+@pytest.mark.parametrize("fault", [killed, hung, replica, unable_to_save, busy, full, evicting])
 def test_what_the_archive_knows_is_served_through_it_without_a_5xx_and_it_recovers(
     fault: Fault, web: Server, valkey: Valkey, github: StandIn
 ) -> None:
