@@ -356,7 +356,7 @@ def test_purges_without_room_are_noted_as_one_of_everything(
     purge_of(harvest, "repo:pallets/flask")
     postgres.start()
     assert harvest.flush(10)
-    assert held(app, "pallets/flask").purged
+    wait_until(lambda: held(app, "pallets/flask").purged)
 
 
 BROKEN_ONCE = """
